@@ -1,0 +1,1 @@
+"""Attention sinks: the reduced sink flow, and transformers trained on Bigram-Backcopy."""

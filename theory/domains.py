@@ -1,0 +1,134 @@
+"""How to draw every instance type: one hypothesis strategy each, so that one generic hunt serves all claims.
+
+A new instance type needs one function here, decorated with `@domain(TheType)`, that returns a strategy. Strategies draw
+raw numbers within the hypotheses; the instance types themselves refuse anything outside them. Rooms above `theory`
+register their own types with the same decorator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from theory.numerics import Array
+from theory.sink_flow.model import (
+    ConstantValue,
+    EqualLogits,
+    FlowStart,
+    PushedValue,
+    SinkModel,
+    SinkPoint,
+)
+
+_DOMAINS: dict[type, Callable[[], st.SearchStrategy[Any]]] = {}
+
+
+def domain(instance_type: type) -> Callable[[Callable[[], st.SearchStrategy[Any]]], Callable[[], Any]]:
+    """Register the decorated function as the maker of the strategy that draws `instance_type`."""
+
+    def register(make: Callable[[], st.SearchStrategy[Any]]) -> Callable[[], Any]:
+        _DOMAINS[instance_type] = make
+        return make
+
+    return register
+
+
+def strategy_for(instance_type: type) -> st.SearchStrategy[Any]:
+    """The strategy that draws `instance_type`; `LookupError` says what to add when there is none."""
+    if instance_type not in _DOMAINS:
+        raise LookupError(
+            f"no domain is registered for instance type {instance_type.__name__}: add a function decorated with "
+            f"@domain({instance_type.__name__}) to theory/domains.py that returns a hypothesis strategy drawing it"
+        )
+    return _DOMAINS[instance_type]()
+
+
+def floats(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(low, high, allow_nan=False, allow_infinity=False, width=64)
+
+
+def arrays(shape: tuple[int, ...], low: float, high: float) -> st.SearchStrategy[Array]:
+    """Arrays with entries in [low, high]."""
+    size = int(np.prod(shape))
+    return st.lists(floats(low, high), min_size=size, max_size=size).map(lambda xs: np.array(xs).reshape(shape))
+
+
+def simplex_rows(rows: int, size: int, floor: float) -> st.SearchStrategy[Array]:
+    """Probability vectors with entries >= floor / size; log-uniform weights reach the corners of the simplex."""
+
+    def normalise(logits: Array) -> Array:
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return floor / size + (1.0 - floor) * weights / weights.sum(axis=1, keepdims=True)
+
+    return arrays((rows, size), -12.0, 12.0).map(normalise)
+
+
+# ------------------------------------------------------------------------------------------------ attention sinks
+
+
+@st.composite
+def sink_models(
+    draw: st.DrawFn,
+    *,
+    floor: float = 1e-8,
+    values: float = 10.0,
+    weight: tuple[float, float] = (0.2, 40.0),
+    frequency: tuple[float, float] = (0.05, 1.0),
+) -> SinkModel:
+    """Any reduced sink model with V in 2..8 tokens, N in 1..5 queries and full support."""
+    tokens, queries = draw(st.integers(2, 8)), draw(st.integers(1, 5))
+    return SinkModel(
+        next_token=draw(simplex_rows(queries, tokens, floor)),
+        frequency=draw(arrays((queries,), *frequency)),
+        value_sum=draw(arrays((tokens,), -values, values)),
+        weight=draw(floats(*weight)),
+    )
+
+
+@domain(SinkPoint)
+@st.composite
+def sink_points(draw: st.DrawFn) -> SinkPoint:
+    model = draw(sink_models())
+    alpha = draw(arrays((model.queries,), -6.0, 6.0))
+    return SinkPoint(model, alpha, draw(arrays((model.tokens,), -6.0, 6.0)))
+
+
+@domain(ConstantValue)
+@st.composite
+def constant_values(draw: st.DrawFn) -> ConstantValue:
+    model = draw(sink_models(floor=0.02))
+    alpha = draw(arrays((model.queries,), -3.0, 3.0))
+    return ConstantValue(model, alpha, np.full(model.tokens, draw(floats(-6.0, 6.0))))
+
+
+@domain(EqualLogits)
+@st.composite
+def equal_logits(draw: st.DrawFn) -> EqualLogits:
+    model = draw(sink_models(floor=0.02))
+    alpha = np.full(model.queries, draw(floats(-2.0, 4.0)))
+    return EqualLogits(model, alpha, draw(arrays((model.tokens,), -6.0, 6.0)))
+
+
+def spread_values(model: SinkModel) -> bool:
+    return bool(np.ptp(model.value_sum) >= 1.0)
+
+
+@domain(FlowStart)
+@st.composite
+def flow_starts(draw: st.DrawFn) -> FlowStart:
+    models = sink_models(floor=0.16, weight=(5.0, 30.0), frequency=(0.2, 1.0)).filter(spread_values)
+    model = draw(models)
+    alpha = draw(arrays((model.queries,), -1.5, 1.5))
+    return FlowStart(model, alpha, draw(arrays((model.tokens,), -2.0, 2.0)))
+
+
+@domain(PushedValue)
+@st.composite
+def pushed_values(draw: st.DrawFn) -> PushedValue:
+    """beta = fraction * z / W: then D_v = -(1 - fraction) / fraction times a Jeffreys divergence, negative."""
+    start = draw(flow_starts())
+    fraction = draw(floats(0.1, 0.9))
+    return PushedValue(start.model, start.alpha, fraction * start.model.mean_value)

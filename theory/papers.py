@@ -1,0 +1,50 @@
+"""The sources that claims cite. A citation lives once, here, and a claim carries it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a statement comes from.
+
+    `claimed` says in our own words what the source asserts about attention; `read` says how much of it was read here,
+    because a statement known only second-hand must never pass for a quotation.
+    """
+
+    key: str
+    title: str
+    authors: str
+    year: int
+    identifier: str = ""
+    claimed: str = ""
+    read: str = "in full"
+
+    def __str__(self) -> str:
+        where = f", {self.identifier}" if self.identifier else ""
+        return f"{self.authors} ({self.year}). {self.title}{where}"
+
+
+GUO_2024 = Source(
+    key="GUO_2024",
+    title="Active-Dormant Attention Heads: Mechanistically Demystifying Extreme-Token Phenomena in LLMs",
+    authors="Guo, Pai, Bai, Jiao, Jordan, Mei",
+    year=2024,
+    identifier="arXiv:2410.13835",
+    claimed=(
+        "On Bigram-Backcopy a one-layer transformer grows an attention sink on the begin token and drains its value "
+        "state; the two reinforce each other, and the sink logit grows like half the logarithm of time."
+    ),
+    read="abstract, public code and its saved results; statements of the text are as recalled",
+)
+
+SALMON_2011 = Source(
+    key="SALMON_2011",
+    title="Parallel Random Numbers: As Easy as 1, 2, 3",
+    authors="Salmon, Moraes, Dror, Shaw",
+    year=2011,
+    identifier="doi:10.1145/2063384.2063405",
+    claimed="Counter-based generators give independent streams without state; test vectors are published.",
+    read="test vectors",
+)

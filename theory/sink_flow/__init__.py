@@ -1,0 +1,44 @@
+"""How an attention sink forms: the reduced model of a sink logit and its value state, and everything exact about it.
+
+`model` the loss, its gradient and flow; `identities` what holds at every point; `fixed_value`, `fixed_logit`, `joint`
+the three regimes (value state fixed, sink logit fixed, both trained), each with its limits, bounds and claims.
+Nothing here samples sequences or trains networks.
+"""
+
+from theory.sink_flow.fixed_logit import drain_rate, drained_value
+from theory.sink_flow.fixed_value import (
+    loss_bound,
+    pushed_logit_asymptote,
+    sink_logit_asymptote,
+    sink_logit_bounds,
+)
+from theory.sink_flow.joint import FirstIntegrals, first_integrals, joint_limit, monotone_quantity
+from theory.sink_flow.model import (
+    ConstantValue,
+    EqualLogits,
+    FlowStart,
+    PushedValue,
+    SinkModel,
+    SinkPoint,
+    SinkTrajectory,
+)
+
+__all__ = [
+    "ConstantValue",
+    "EqualLogits",
+    "FirstIntegrals",
+    "FlowStart",
+    "PushedValue",
+    "SinkModel",
+    "SinkPoint",
+    "SinkTrajectory",
+    "drain_rate",
+    "drained_value",
+    "first_integrals",
+    "joint_limit",
+    "loss_bound",
+    "monotone_quantity",
+    "pushed_logit_asymptote",
+    "sink_logit_asymptote",
+    "sink_logit_bounds",
+]
