@@ -1,0 +1,76 @@
+"""What to record of a transformer on Bigram-Backcopy: its risks and the signs of an attention sink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from toy_tasks.bigram_backcopy.task import BigramBackcopy
+from toy_tasks.randomness import DeviceConstant
+from toy_tasks.task import Batch
+
+if TYPE_CHECKING:
+    from toy_tasks.simulator.transformer import Transformer
+
+
+@dataclass(frozen=True, eq=False)
+class BackcopyMeasures:
+    """Measures of one replica on a batch of sequences; all risks exclude the <s> query at position 0.
+
+    backcopy_risk   mean cross-entropy against the copied token over trigger queries, nats
+    bigram_excess   mean KL(P row || model) over non-trigger queries, nats
+    and for the attention of layer `layer`:
+    sink_weight     mean attention of non-trigger queries on <s>
+    copy_weight     mean attention of trigger queries on the previous token
+    sink_logit      mean over non-trigger queries i >= 2 of logit(i, 0) - mean_{1<=j<i} logit(i, j), mean over heads
+    value_norm      norm of the output value state W_o v of <s>;      other_value_norm   its mean over other positions
+    residual_norm   norm of the block's output at <s>;              other_residual_norm   its mean over other positions
+    """
+
+    task: BigramBackcopy
+    model: Transformer
+    layer: int = 0
+
+    @cached_property
+    def _constants(self) -> tuple[DeviceConstant, DeviceConstant]:
+        return DeviceConstant(torch.from_numpy(self.task.is_trigger)), DeviceConstant(
+            torch.tensor(self.task.next_token)
+        )
+
+    def __call__(self, params: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Scalars by name, for one replica: tokens (b, t)."""
+        tokens = batch["tokens"]
+        is_trigger, next_token = (c.on(tokens.device) for c in self._constants)
+        out = self.model.forward(params, tokens)
+        layer = out.layers[self.layer]
+        copying = is_trigger[tokens][:, 1:].to(out.logits.dtype)
+        plain = 1.0 - copying
+
+        def over(mask: Tensor, values: Tensor) -> Tensor:
+            return (mask * values).sum() / mask.sum()
+
+        log_q = torch.log_softmax(out.logits, dim=-1)[:, 1:]
+        p = next_token.to(log_q.dtype)[tokens[:, 1:]]
+        kl = (torch.special.xlogy(p, p) - p * log_q).sum(dim=-1)
+        copied = log_q.gather(-1, tokens[:, :-1, None]).squeeze(-1)  # the oracle after a trigger: the token before it
+
+        weights, scores = layer.weights.mean(dim=1), layer.scores.mean(dim=1)  # over heads; (b, query, key)
+        earlier = torch.ones_like(scores[0]).tril(-1)
+        earlier[:, 0] = 0.0  # keys 1 <= j < i
+        others = (torch.where(earlier > 0, scores, 0.0)).sum(dim=-1) / earlier.sum(dim=-1).clamp(min=1.0)
+        value_norm, residual_norm = layer.values.norm(dim=-1), layer.output.norm(dim=-1)
+        return {
+            "backcopy_risk": over(copying, -copied),
+            "bigram_excess": over(plain, kl),
+            "sink_weight": over(plain, weights[:, 1:, 0]),
+            "copy_weight": over(copying, torch.diagonal(weights, offset=-1, dim1=-2, dim2=-1)),
+            "sink_logit": over(plain[:, 1:], (scores[:, :, 0] - others)[:, 2:]),
+            "value_norm": value_norm[:, 0].mean(),
+            "other_value_norm": value_norm[:, 1:].mean(),
+            "residual_norm": residual_norm[:, 0].mean(),
+            "other_residual_norm": residual_norm[:, 1:].mean(),
+        }

@@ -1,0 +1,281 @@
+"""The training loop: all replicas of one chunk advance together, and none can notice the others.
+
+Everything a replica does is one pure function of its own parameters, its own keyed data and its own numbers, batched by
+`torch.func.vmap`. Replicas are processed in chunks of one fixed size (the last chunk is padded), so that neither the
+number nor the order of seeds can change the arithmetic.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+from torch.utils._pytree import tree_map
+
+from toy_tasks.randomness import DATA, EVALUATION, INITIAL, Key
+from toy_tasks.simulator.capture import accelerate
+from toy_tasks.simulator.optimizers import Optimizer, Params, State
+from toy_tasks.simulator.replicas import bind, per_replica
+from toy_tasks.task import Batch, Task
+from toy_tasks.validation import choice, count, seed_numbers
+
+Measures = Callable[[Params, Batch], dict[str, Tensor]]
+GPU_CHUNK = 256
+
+
+class Model(Protocol):
+    """What can be trained: two pure functions of one replica. Optional: `sized_for(task)` returns a completed model."""
+
+    def init(self, key: Key) -> Params: ...
+
+    def loss(self, params: Params, batch: Batch) -> Tensor: ...
+
+
+class Diverged(NamedTuple):
+    """A replica that was frozen because its loss or gradient was not finite at `step` (counted from 0)."""
+
+    replica: int
+    seed: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Recorded measures: `values[name]` has axes (replica, step, ...) at `steps` (k,) for `seeds` (r,).
+
+    `params` final parameters (replica, ...); a diverged replica keeps its last finite ones, its later records are NaN.
+    `engine` says how the steps were executed.
+    """
+
+    seeds: tuple[int, ...]
+    steps: tuple[int, ...]
+    values: dict[str, Tensor]
+    params: Params
+    diverged: tuple[Diverged, ...]
+    engine: str
+
+    axes = ("replica", "step")
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.values[name]
+
+
+def simulate(
+    task: Task,
+    model: Model,
+    optimizer: Optimizer,
+    *,
+    seeds: Sequence[int],
+    steps: int,
+    batch: int = 64,
+    record: int | Iterable[int] | None = None,
+    measures: Measures | None = None,
+    evaluation: int = 256,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    chunk: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Trajectories:
+    """Train one replica per seed for `steps` steps, each on fresh batches of `batch` examples, and record measures.
+
+    record      every how many steps (0 and the last always included), or the steps themselves; default: first and last.
+    measures    function (params, batch) -> {name: tensor} of one replica, on a fixed evaluation batch of `evaluation`
+                examples per replica; `loss` on that batch is always recorded.
+    dtype       of parameters; initial values are drawn in float64 and rounded, so float32 and float64 runs are twins.
+    chunk       replicas per chunk. Default: on CPU one for large models, more for tiny ones; on a GPU up to 256.
+    progress    called with the number of replica-steps done since the last call.
+
+    Any number of `model` and `optimizer` may be an array with one value per seed. On the CPU replica r's trajectory is
+    bitwise independent of its batch-mates for a given chunk size. A replica whose loss or gradient is not finite is
+    frozen and reported in `diverged` and by a `RuntimeWarning`. Raises before any work on bad arguments.
+    """
+    seeds = seed_numbers("seeds", seeds)
+    steps, batch, evaluation = count("steps", steps, least=0), count("batch", batch), count("evaluation", evaluation)
+    recorded = _recorded_steps(record, steps)
+    choice("dtype", dtype, (torch.float32, torch.float64))
+    target = _device(device)
+    if hasattr(model, "sized_for"):
+        model = model.sized_for(task)
+    numbers = {
+        "model": per_replica("model", model, len(seeds), dtype),
+        "optimizer": per_replica("optimizer", optimizer, len(seeds), dtype),
+    }
+    size = _chunk_size(model, chunk, len(seeds), target)
+    plan = _Plan(task, model, optimizer, batch, evaluation, measures, recorded, target, dtype)
+    parts = []
+    for start in range(0, len(seeds), size):
+        rows = list(range(start, min(start + size, len(seeds))))
+        padded = rows + rows[-1:] * (size - len(rows))
+        own = {who: {k: v[padded].to(target) for k, v in values.items()} for who, values in numbers.items()}
+        chunk_run = _Chunk(plan, [seeds[i] for i in padded], own)
+        parts.append(chunk_run.run(len(rows), progress))
+    return _joined(seeds, recorded, parts)
+
+
+def _recorded_steps(record: int | Iterable[int] | None, steps: int) -> tuple[int, ...]:
+    if record is None:
+        return tuple(sorted({0, steps}))
+    if isinstance(record, int):
+        return tuple(sorted({*range(0, steps, count("record", record)), steps}))
+    chosen = tuple(count("record", s, least=0) for s in record)
+    if not chosen or list(chosen) != sorted(set(chosen)) or chosen[-1] > steps:
+        raise ValueError(f"record must be increasing steps in 0..{steps}, got {chosen!r}")
+    return chosen
+
+
+def _device(device: str) -> torch.device:
+    try:
+        target = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"device must be a torch device such as 'cpu' or 'cuda', got {device!r}") from None
+    if target.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device must be available, got {device!r} on a machine without CUDA")
+    return target
+
+
+def _chunk_size(model: Model, chunk: int | None, replicas: int, device: torch.device) -> int:
+    """On the CPU a function of the model alone, so that seeds never change the arithmetic of other seeds."""
+    if chunk is not None:
+        return count("chunk", chunk)
+    if device.type == "cuda":
+        return min(GPU_CHUNK, replicas)
+    size = sum(p.numel() for p in model.init(Key.of((0,)).split(0)).values())
+    return max(1, min(64, 4096 // size))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What all chunks of one call share."""
+
+    task: Task
+    model: Model
+    optimizer: Optimizer
+    batch: int
+    evaluation: int
+    measures: Measures | None
+    recorded: tuple[int, ...]
+    device: torch.device
+    dtype: torch.dtype
+
+
+class _Chunk:
+    """A fixed number of replicas with static buffers, which `advance` and `record` change in place without host sync."""
+
+    def __init__(self, plan: _Plan, seeds: list[int], numbers: dict[str, dict[str, Tensor]]) -> None:
+        self.plan, self.numbers = plan, numbers
+        self.seeds = torch.tensor(seeds, dtype=torch.int32, device=plan.device)
+        draw = vmap(lambda seed: plan.model.init(Key(seed, INITIAL)))
+        self.params: Params = {k: p.to(plan.dtype) for k, p in draw(self.seeds).items()}
+        self.state: State = vmap(plan.optimizer.init)(self.params)
+        self.alive = torch.ones(len(seeds), dtype=torch.bool, device=plan.device)
+        self.died = torch.full((len(seeds),), -1, dtype=torch.int64, device=plan.device)
+        self.step = torch.zeros((), dtype=torch.int64, device=plan.device)
+        self.slot = torch.zeros((1,), dtype=torch.int64, device=plan.device)
+        self.held_out = plan.task.sample(Key(self.seeds, EVALUATION), plan.evaluation)
+        self.buffers = {
+            name: torch.full((len(seeds), len(plan.recorded), *value.shape[1:]), torch.nan, dtype=value.dtype).to(value)
+            for name, value in self.measured().items()
+        }
+
+    def for_all(self, one_replica: Callable[..., Any]) -> Callable[..., Any]:
+        """`one_replica` over the leading axis: `vmap`, but for one replica the function itself (faster on the CPU)."""
+        if len(self.seeds) > 1:
+            return vmap(one_replica)
+
+        def alone(*stacked: Any) -> Any:
+            return tree_map(lambda x: x.unsqueeze(0), one_replica(*tree_map(lambda x: x.squeeze(0), stacked)))
+
+        return alone
+
+    def batch(self) -> Batch:
+        """This step's data for every replica."""
+        return self.plan.task.sample(Key(self.seeds, DATA, self.step), self.plan.batch)
+
+    def moved(self, batch: Batch) -> tuple[Params, State, Tensor]:
+        """New parameters, optimiser state and survivors after one step on `batch`; changes nothing."""
+
+        def one_replica(
+            params: Params, state: State, alive: Tensor, batch: Batch, numbers: dict[str, dict[str, Tensor]]
+        ) -> tuple[Params, State, Tensor]:
+            model = bind(self.plan.model, numbers["model"])
+            optimizer = bind(self.plan.optimizer, numbers["optimizer"])
+            grads, loss = grad_and_value(model.loss)(params, batch)
+            alive = alive & torch.isfinite(loss)
+            for grad in grads.values():
+                alive = alive & torch.isfinite(grad).all()
+            new, new_state = optimizer.update(params, grads, state, self.step)
+
+            def kept(fresh: Params, old: Params) -> Params:
+                return {k: torch.where(alive, fresh[k], old[k]) for k in old}
+
+            return kept(new, params), {k: kept(new_state[k], state[k]) for k in state}, alive
+
+        return self.for_all(one_replica)(self.params, self.state, self.alive, batch, self.numbers)
+
+    def measured(self) -> dict[str, Tensor]:
+        """Measures of every replica on its evaluation batch; changes nothing."""
+
+        def one_replica(params: Params, batch: Batch, numbers: dict[str, Tensor]) -> dict[str, Tensor]:
+            loss = bind(self.plan.model, numbers).loss(params, batch)
+            extra = self.plan.measures(params, batch) if self.plan.measures else {}
+            return {"loss": loss} | extra
+
+        with torch.no_grad():
+            return self.for_all(one_replica)(self.params, self.held_out, self.numbers["model"])
+
+    def write(self, params: Params, state: State, alive: Tensor) -> None:
+        """Take over the result of `moved`, in place."""
+        for old, new in [(self.params, params), *((self.state[k], state[k]) for k in state)]:
+            for name in old:
+                old[name].copy_(new[name])
+        self.died.copy_(torch.where(self.alive & ~alive, self.step, self.died))
+        self.alive.copy_(alive)
+        self.step.add_(1)
+
+    def advance(self) -> None:
+        """One training step."""
+        self.write(*self.moved(self.batch()))
+
+    def record(self) -> None:
+        """Write the measures into the next free slot; NaN for replicas that have diverged."""
+        for name, value in self.measured().items():
+            alive = self.alive.reshape(-1, *(1,) * (value.dim() - 1))
+            self.buffers[name].index_copy_(1, self.slot, torch.where(alive, value, torch.nan).unsqueeze(1))
+        self.slot.add_(1)
+
+    def run(self, replicas: int, progress: Callable[[int], None] | None) -> dict[str, Any]:
+        """Train to the last recorded step and return the first `replicas` rows on the host."""
+        last = self.plan.recorded[-1]
+        runner = accelerate(self, last)
+        done = 0
+        for target in self.plan.recorded:
+            for _ in range(target - done):
+                runner.advance()
+            runner.record()
+            if progress is not None:
+                progress((target - done) * replicas)
+            done = target
+        return {
+            "values": {k: v[:replicas].cpu() for k, v in self.buffers.items()},
+            "params": {k: v[:replicas].cpu() for k, v in self.params.items()},
+            "died": self.died[:replicas].cpu(),
+            "engine": runner.description,
+        }
+
+
+def _joined(seeds: tuple[int, ...], recorded: tuple[int, ...], parts: list[dict[str, Any]]) -> Trajectories:
+    def joined(what: str) -> dict[str, Tensor]:
+        return {k: torch.cat([part[what][k] for part in parts]) for k in parts[0][what]}
+
+    died = torch.cat([part["died"] for part in parts]).tolist()
+    diverged = tuple(Diverged(r, seeds[r], step) for r, step in enumerate(died) if step >= 0)
+    for replica, seed, step in diverged:
+        warnings.warn(
+            f"replica {replica} (seed {seed}) diverged at step {step} and was frozen", RuntimeWarning, stacklevel=3
+        )
+    return Trajectories(seeds, recorded, joined("values"), joined("params"), diverged, parts[0]["engine"])
