@@ -162,12 +162,14 @@ class WorstCase(float):
 
     @classmethod
     def of(cls, claim: Claim, violation: float, instances: Instances, examples: int) -> WorstCase:
+        """The worst case of `claim`, with what it was found on."""
         worst = cls(violation)
         worst.claim, worst.instances, worst.examples = claim, instances, examples
         return worst
 
     @property
     def violation(self) -> float:
+        """The violation as a plain float."""
         return float(self)
 
     @property

@@ -47,6 +47,7 @@ def strategy_for(instance_type: type) -> st.SearchStrategy[Any]:
 
 
 def floats(low: float, high: float) -> st.SearchStrategy[float]:
+    """Finite numbers in [low, high]."""
     return st.floats(low, high, allow_nan=False, allow_infinity=False, width=64)
 
 
@@ -91,6 +92,7 @@ def sink_models(
 @domain(SinkPoint)
 @st.composite
 def sink_points(draw: st.DrawFn) -> SinkPoint:
+    """Any point with |alpha|, |beta| <= 6."""
     model = draw(sink_models())
     alpha = draw(arrays((model.queries,), -6.0, 6.0))
     return SinkPoint(model, alpha, draw(arrays((model.tokens,), -6.0, 6.0)))
@@ -99,6 +101,7 @@ def sink_points(draw: st.DrawFn) -> SinkPoint:
 @domain(ConstantValue)
 @st.composite
 def constant_values(draw: st.DrawFn) -> ConstantValue:
+    """p_vk >= 0.02 / V and |alpha| <= 3, so that flows are integrated in fractions of a second."""
     model = draw(sink_models(floor=0.02))
     alpha = draw(arrays((model.queries,), -3.0, 3.0))
     return ConstantValue(model, alpha, np.full(model.tokens, draw(floats(-6.0, 6.0))))
@@ -107,18 +110,21 @@ def constant_values(draw: st.DrawFn) -> ConstantValue:
 @domain(EqualLogits)
 @st.composite
 def equal_logits(draw: st.DrawFn) -> EqualLogits:
+    """p_vk >= 0.02 / V and sink logits in [-2, 4]."""
     model = draw(sink_models(floor=0.02))
     alpha = np.full(model.queries, draw(floats(-2.0, 4.0)))
     return EqualLogits(model, alpha, draw(arrays((model.tokens,), -6.0, 6.0)))
 
 
 def spread_values(model: SinkModel) -> bool:
+    """Whether z varies by at least 1: a slower flow would not reach its limit in the time integrated."""
     return bool(np.ptp(model.value_sum) >= 1.0)
 
 
 @domain(FlowStart)
 @st.composite
 def flow_starts(draw: st.DrawFn) -> FlowStart:
+    """Starts whose flow converges within t = 1e7: p_vk >= 0.16 / V, W in [5, 30], pi in [0.2, 1], z varying by 1."""
     models = sink_models(floor=0.16, weight=(5.0, 30.0), frequency=(0.2, 1.0)).filter(spread_values)
     model = draw(models)
     alpha = draw(arrays((model.queries,), -1.5, 1.5))

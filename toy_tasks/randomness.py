@@ -49,6 +49,7 @@ class Key:
 
     @classmethod
     def of(cls, seeds: tuple[int, ...], stream: int = 0, step: int = 0, device: str | torch.device = "cpu") -> Key:
+        """The key of several replicas, from Python integers."""
         return cls(torch.tensor(seeds, dtype=torch.int32, device=device), stream, step)
 
     def split(self, number: int) -> Key:
@@ -93,6 +94,7 @@ class DeviceConstant:
         self._copies = {tensor.device: tensor}
 
     def on(self, device: torch.device) -> Tensor:
+        """The tensor on `device`."""
         if device not in self._copies:
             self._copies[device] = next(iter(self._copies.values())).to(device)
         return self._copies[device]

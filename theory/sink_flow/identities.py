@@ -65,6 +65,7 @@ class Symbolic:
         return sum(g * d for g, d in zip(self.g[v], self.delta[v], strict=True))
 
     def odds(self, v: int) -> sympy.Expr:
+        """e^alpha_v / W, the odds of attending to the sink."""
         import sympy as sp
 
         return sp.exp(self.alpha[v]) / self.weight

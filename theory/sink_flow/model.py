@@ -62,10 +62,12 @@ class SinkModel:
 
     @property
     def queries(self) -> int:
+        """N, the number of query tokens."""
         return self.next_token.shape[0]
 
     @property
     def tokens(self) -> int:
+        """V, the size of the vocabulary."""
         return self.next_token.shape[1]
 
     @property
@@ -173,6 +175,7 @@ class SinkPoint:
         """Subtypes refuse points outside their hypothesis here."""
 
     def flow(self, times: ArrayLike, frozen: Literal["alpha", "beta"] | None = None) -> SinkTrajectory:
+        """`SinkModel.flow` from this point."""
         return self.model.flow(self.alpha, self.beta, times, frozen=frozen)
 
 
@@ -185,6 +188,7 @@ class ConstantValue(SinkPoint):
     """Hypothesis: the value state of the begin token is constant, beta = c 1."""
 
     def check_hypothesis(self) -> None:
+        """As the class says."""
         _require(
             np.ptp(self.beta) == 0, f"beta must be constant, got values from {self.beta.min()} to {self.beta.max()}"
         )
@@ -194,6 +198,7 @@ class EqualLogits(SinkPoint):
     """Hypotheses: all sink logits are equal, and every token is predicted with positive probability by every query."""
 
     def check_hypothesis(self) -> None:
+        """As the class says."""
         _require(np.ptp(self.alpha) == 0, f"all sink logits must be equal, got {self.alpha}")
         require_full_support(self.model)
 
@@ -202,6 +207,7 @@ class FlowStart(SinkPoint):
     """Hypotheses: full support, and summed values that are not constant. The start of a joint flow."""
 
     def check_hypothesis(self) -> None:
+        """As the class says."""
         require_full_support(self.model)
         require_spread_values(self.model)
 
@@ -210,15 +216,18 @@ class PushedValue(SinkPoint):
     """Hypothesis: <softmax(log p_v + beta) - p_v, beta - z/W> < 0 for every query, so that a full sink is a descent."""
 
     def check_hypothesis(self) -> None:
+        """As the class says."""
         pull = self.model.full_sink_pull(self.beta)
         _require((pull < 0).all(), f"the pull at a full sink must be negative for every query, got {pull}")
 
 
 def require_full_support(model: SinkModel) -> None:
+    """`ValueError` unless every query predicts every token with positive probability."""
     _require((model.next_token > 0).all(), "next_token must have full support (every entry > 0)")
 
 
 def require_spread_values(model: SinkModel) -> None:
+    """`ValueError` where z is constant: then nothing distinguishes the tokens."""
     _require(np.ptp(model.value_sum) > 0, f"value_sum must not be constant, got {model.value_sum}")
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class BackcopyMeasures:
-    """Measures of one replica on a batch of sequences; all risks exclude the <s> query at position 0.
+    """Measures of one replica on a batch of sequences; the risks exclude the <s> query at position 0.
 
+    loss            mean cross-entropy of the next token over all positions, nats (the training loss)
     backcopy_risk   mean cross-entropy against the copied token over trigger queries, nats
     bigram_excess   mean KL(P row || model) over non-trigger queries, nats
     and for the attention of layer `layer`:
@@ -53,7 +54,8 @@ class BackcopyMeasures:
         def over(mask: Tensor, values: Tensor) -> Tensor:
             return (mask * values).sum() / mask.sum()
 
-        log_q = torch.log_softmax(out.logits, dim=-1)[:, 1:]
+        every_log_q = torch.log_softmax(out.logits, dim=-1)
+        log_q = every_log_q[:, 1:]
         p = next_token.to(log_q.dtype)[tokens[:, 1:]]
         kl = (torch.special.xlogy(p, p) - p * log_q).sum(dim=-1)
         copied = log_q.gather(-1, tokens[:, :-1, None]).squeeze(-1)  # the oracle after a trigger: the token before it
@@ -64,6 +66,7 @@ class BackcopyMeasures:
         others = (torch.where(earlier > 0, scores, 0.0)).sum(dim=-1) / earlier.sum(dim=-1).clamp(min=1.0)
         value_norm, residual_norm = layer.values.norm(dim=-1), layer.output.norm(dim=-1)
         return {
+            "loss": -every_log_q.gather(-1, batch["targets"][..., None]).mean(),
             "backcopy_risk": over(copying, -copied),
             "bigram_excess": over(plain, kl),
             "sink_weight": over(plain, weights[:, 1:, 0]),

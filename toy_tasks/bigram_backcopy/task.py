@@ -49,22 +49,25 @@ class BigramBackcopy:
         chosen = set(self.trigger_ids)
         if not chosen or not chosen <= set(range(tokens)) or self.table.unigram[list(chosen)].sum() >= 1:
             raise ValueError(
-                f"triggers must be ids in 0..{tokens - 1}, at least one, and leave a non-trigger of positive frequency; "
+                f"triggers must be ids in 0..{tokens - 1}, at least one, leaving a non-trigger of positive frequency; "
                 f"got {self.triggers!r}"
             )
         object.__setattr__(self, "length", count("length", self.length, least=3))
 
     @property
     def trigger_ids(self) -> tuple[int, ...]:
+        """The ids of the trigger tokens, however they were given."""
         assert isinstance(self.triggers, tuple)
         return self.triggers
 
     @property
     def begin(self) -> int:
+        """The id of the begin token <s>."""
         return len(self.table.symbols)
 
     @property
     def vocabulary(self) -> int:
+        """How many token ids there are, <s> included."""
         return self.begin + 1
 
     @cached_property
@@ -129,6 +132,14 @@ class BigramBackcopy:
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(self.next_token > 0, -self.next_token * np.log(self.next_token), 0.0)
         return terms.sum(axis=1)
+
+    def copy_entropy(self) -> float:
+        """Mean entropy in nats of the copied token given only its trigger: the least copying risk without attention."""
+        before = self.marginals().plain[: self.length - 1].sum(axis=0)  # what stands before a trigger at 1..length-1
+        joint = (before[:, None] * self.next_token)[:, list(self.trigger_ids)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            surprise = np.where(joint > 0, -joint * np.log(joint / joint.sum(axis=0)), 0.0)
+        return float(surprise.sum() / joint.sum())
 
     def optimal_loss(self) -> float:
         """The least mean cross-entropy over all positions that any predictor can reach, in nats."""

@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 if TYPE_CHECKING:
-    from toy_tasks.simulator.engine import _Chunk
+    from toy_tasks.simulator.engine import Chunk
 
 COMPILE_FROM = 500  # steps below which compiling (about a minute) cannot pay
 
 
 class Runner(Protocol):
-    """How a chunk's steps are executed."""
+    """How a chunk's steps are executed; `description` names the rung of the ladder."""
 
     description: str
-
-    def advance(self) -> None: ...
-
-    def record(self) -> None: ...
+    advance: Callable[[], None]
+    record: Callable[[], None]
 
 
 class Eager:
@@ -34,32 +32,32 @@ class Eager:
 
     description = "eager"
 
-    def __init__(self, chunk: _Chunk) -> None:
-        self.advance: Callable[[], None] = chunk.advance
-        self.record: Callable[[], None] = chunk.record
+    def __init__(self, chunk: Chunk) -> None:
+        self.advance = chunk.advance
+        self.record = chunk.record
 
 
 class Graph:
     """One CUDA graph for a step and one for a record; both only touch the chunk's static buffers."""
 
-    def __init__(self, chunk: _Chunk, *, compiled: bool) -> None:
+    def __init__(self, chunk: Chunk, *, compiled: bool) -> None:
         self.description = "compiled graph" if compiled else "graph"
         advance = compiled_advance(chunk) if compiled else chunk.advance
         self.advance = captured(chunk, advance)
         self.record = captured(chunk, chunk.record)
 
 
-def compiled_advance(chunk: _Chunk) -> Callable[[], None]:
+def compiled_advance(chunk: Chunk) -> Callable[[], None]:
     """`chunk.advance` with its gradient-and-update traced and compiled; the sampler is compiled on its own."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
     sample = torch.compile(chunk.batch, dynamic=False)
-    traced = make_fx(chunk.moved)(chunk.batch())
+    traced = make_fx(lambda *arguments: chunk.moved(*arguments))(*chunk.inputs(), chunk.batch())
     move = torch.compile(traced, dynamic=False)
-    return lambda: chunk.write(*move(sample()))
+    return lambda: chunk.write(*move(*chunk.inputs(), sample()))
 
 
-def captured(chunk: _Chunk, action: Callable[[], None]) -> Callable[[], None]:
+def captured(chunk: Chunk, action: Callable[[], None]) -> Callable[[], None]:
     """`action` as a CUDA graph replay. The warm-up really runs, so the buffers it changes are put back."""
     buffers = [*chunk.params.values(), *(t for s in chunk.state.values() for t in s.values())]
     buffers += [chunk.alive, chunk.died, chunk.step, chunk.slot, *chunk.buffers.values()]
@@ -79,7 +77,7 @@ def captured(chunk: _Chunk, action: Callable[[], None]) -> Callable[[], None]:
     return graph.replay
 
 
-def accelerate(chunk: _Chunk, steps: int) -> Runner:
+def accelerate(chunk: Chunk, steps: int) -> Runner:
     """The fastest runner that works here. Each rung that fails is named in a `RuntimeWarning`, never silently."""
     if chunk.plan.device.type != "cuda":
         return Eager(chunk)

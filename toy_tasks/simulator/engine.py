@@ -25,15 +25,20 @@ from toy_tasks.task import Batch, Task
 from toy_tasks.validation import choice, count, seed_numbers
 
 Measures = Callable[[Params, Batch], dict[str, Tensor]]
+Numbers = dict[str, dict[str, Tensor]]
 GPU_CHUNK = 256
 
 
 class Model(Protocol):
     """What can be trained: two pure functions of one replica. Optional: `sized_for(task)` returns a completed model."""
 
-    def init(self, key: Key) -> Params: ...
+    def init(self, key: Key) -> Params:
+        """Initial parameters by name; any float dtype."""
+        ...
 
-    def loss(self, params: Params, batch: Batch) -> Tensor: ...
+    def loss(self, params: Params, batch: Batch) -> Tensor:
+        """A differentiable scalar."""
+        ...
 
 
 class Diverged(NamedTuple):
@@ -85,7 +90,7 @@ def simulate(
 
     record      every how many steps (0 and the last always included), or the steps themselves; default: first and last.
     measures    function (params, batch) -> {name: tensor} of one replica, on a fixed evaluation batch of `evaluation`
-                examples per replica; `loss` on that batch is always recorded.
+                examples per replica; `loss` on that batch is recorded too, unless the measures hold it.
     dtype       of parameters; initial values are drawn in float64 and rounded, so float32 and float64 runs are twins.
     chunk       replicas per chunk. Default: on CPU one for large models, more for tiny ones; on a GPU up to 256.
     progress    called with the number of replica-steps done since the last call.
@@ -106,13 +111,13 @@ def simulate(
         "optimizer": per_replica("optimizer", optimizer, len(seeds), dtype),
     }
     size = _chunk_size(model, chunk, len(seeds), target)
-    plan = _Plan(task, model, optimizer, batch, evaluation, measures, recorded, target, dtype)
+    plan = Plan(task, model, optimizer, batch, evaluation, measures, recorded, target, dtype)
     parts = []
     for start in range(0, len(seeds), size):
         rows = list(range(start, min(start + size, len(seeds))))
         padded = rows + rows[-1:] * (size - len(rows))
         own = {who: {k: v[padded].to(target) for k, v in values.items()} for who, values in numbers.items()}
-        chunk_run = _Chunk(plan, [seeds[i] for i in padded], own)
+        chunk_run = Chunk(plan, [seeds[i] for i in padded], own)
         parts.append(chunk_run.run(len(rows), progress))
     return _joined(seeds, recorded, parts)
 
@@ -149,7 +154,7 @@ def _chunk_size(model: Model, chunk: int | None, replicas: int, device: torch.de
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """What all chunks of one call share."""
 
     task: Task
@@ -163,15 +168,16 @@ class _Plan:
     dtype: torch.dtype
 
 
-class _Chunk:
-    """A fixed number of replicas with static buffers, which `advance` and `record` change in place without host sync."""
+class Chunk:
+    """A fixed number of replicas with static buffers that `advance` and `record` change in place."""
 
-    def __init__(self, plan: _Plan, seeds: list[int], numbers: dict[str, dict[str, Tensor]]) -> None:
+    def __init__(self, plan: Plan, seeds: list[int], numbers: Numbers) -> None:
         self.plan, self.numbers = plan, numbers
         self.seeds = torch.tensor(seeds, dtype=torch.int32, device=plan.device)
         draw = vmap(lambda seed: plan.model.init(Key(seed, INITIAL)))
-        self.params: Params = {k: p.to(plan.dtype) for k, p in draw(self.seeds).items()}
-        self.state: State = vmap(plan.optimizer.init)(self.params)
+        # an initial value that ignores the seed comes back as one number seen by all replicas: each gets its own copy
+        self.params: Params = {k: p.to(plan.dtype).contiguous() for k, p in draw(self.seeds).items()}
+        self.state: State = tree_map(torch.Tensor.contiguous, vmap(plan.optimizer.init)(self.params))
         self.alive = torch.ones(len(seeds), dtype=torch.bool, device=plan.device)
         self.died = torch.full((len(seeds),), -1, dtype=torch.int64, device=plan.device)
         self.step = torch.zeros((), dtype=torch.int64, device=plan.device)
@@ -196,11 +202,17 @@ class _Chunk:
         """This step's data for every replica."""
         return self.plan.task.sample(Key(self.seeds, DATA, self.step), self.plan.batch)
 
-    def moved(self, batch: Batch) -> tuple[Params, State, Tensor]:
-        """New parameters, optimiser state and survivors after one step on `batch`; changes nothing."""
+    def inputs(self) -> tuple[Params, State, Tensor, Numbers, Tensor]:
+        """What one step depends on besides its data, in the order of `moved`."""
+        return self.params, self.state, self.alive, self.numbers, self.step
+
+    def moved(
+        self, params: Params, state: State, alive: Tensor, numbers: Numbers, step: Tensor, batch: Batch
+    ) -> tuple[Params, State, Tensor]:
+        """New parameters, optimiser state and survivors after one step on `batch`. Pure."""
 
         def one_replica(
-            params: Params, state: State, alive: Tensor, batch: Batch, numbers: dict[str, dict[str, Tensor]]
+            params: Params, state: State, alive: Tensor, numbers: Numbers, batch: Batch
         ) -> tuple[Params, State, Tensor]:
             model = bind(self.plan.model, numbers["model"])
             optimizer = bind(self.plan.optimizer, numbers["optimizer"])
@@ -208,22 +220,21 @@ class _Chunk:
             alive = alive & torch.isfinite(loss)
             for grad in grads.values():
                 alive = alive & torch.isfinite(grad).all()
-            new, new_state = optimizer.update(params, grads, state, self.step)
+            new, new_state = optimizer.update(params, grads, state, step)
 
             def kept(fresh: Params, old: Params) -> Params:
                 return {k: torch.where(alive, fresh[k], old[k]) for k in old}
 
             return kept(new, params), {k: kept(new_state[k], state[k]) for k in state}, alive
 
-        return self.for_all(one_replica)(self.params, self.state, self.alive, batch, self.numbers)
+        return self.for_all(one_replica)(params, state, alive, numbers, batch)
 
     def measured(self) -> dict[str, Tensor]:
         """Measures of every replica on its evaluation batch; changes nothing."""
 
         def one_replica(params: Params, batch: Batch, numbers: dict[str, Tensor]) -> dict[str, Tensor]:
-            loss = bind(self.plan.model, numbers).loss(params, batch)
             extra = self.plan.measures(params, batch) if self.plan.measures else {}
-            return {"loss": loss} | extra
+            return extra if "loss" in extra else {"loss": bind(self.plan.model, numbers).loss(params, batch)} | extra
 
         with torch.no_grad():
             return self.for_all(one_replica)(self.params, self.held_out, self.numbers["model"])
@@ -239,7 +250,7 @@ class _Chunk:
 
     def advance(self) -> None:
         """One training step."""
-        self.write(*self.moved(self.batch()))
+        self.write(*self.moved(*self.inputs(), self.batch()))
 
     def record(self) -> None:
         """Write the measures into the next free slot; NaN for replicas that have diverged."""

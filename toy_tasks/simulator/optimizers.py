@@ -17,11 +17,15 @@ Number = Any  # a float, or an array with one value per replica; inside the form
 
 
 class Optimizer(Protocol):
-    """`init` makes the state; `update` maps (params, gradients, state, step) to new params and state."""
+    """An update rule of one replica: two pure functions."""
 
-    def init(self, params: Params) -> State: ...
+    def init(self, params: Params) -> State:
+        """The state before the first step."""
+        ...
 
-    def update(self, params: Params, grads: Params, state: State, step: Tensor) -> tuple[Params, State]: ...
+    def update(self, params: Params, grads: Params, state: State, step: Tensor) -> tuple[Params, State]:
+        """New parameters and state after step number `step`, from 0."""
+        ...
 
 
 def _zeros(params: Params) -> Params:

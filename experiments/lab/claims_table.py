@@ -1,0 +1,75 @@
+"""The table of all claims: hunt each, show and record the worst case seen."""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+from typing import Any
+
+from experiments.lab.progress import progress
+from experiments.lab.store import write_json
+from theory.claims import Claim, all_claims, hunt
+
+CI_EXAMPLES = 100
+
+
+def chosen_claims(pattern: str | None) -> list[Claim]:
+    """Claims whose name contains `pattern` or matches it as a wildcard; `ValueError` when none does."""
+    claims = all_claims()
+    chosen = [c for c in claims if pattern is None or pattern in c.name or fnmatch.fnmatch(c.name, pattern)]
+    if not chosen:
+        raise ValueError(f"check must match the name of a claim, got {pattern!r}")
+    return chosen
+
+
+def hunted(name: str, examples: int | None, seed: int | None) -> dict[str, Any]:
+    """One row of the table. Without `examples`, as many as CI tries, within the claim's own cap."""
+    claim = {c.name: c for c in all_claims()}[name]
+    worst = hunt(claim, examples or CI_EXAMPLES, seed=seed, cap=examples is None)
+    source = claim.source
+    return {
+        "name": claim.name,
+        "statement": claim.statement,
+        "source": {"key": source.key, "citation": str(source), "claimed": source.claimed, "read": source.read},
+        "kind": claim.kind,
+        "status": claim.status,
+        "tolerance": claim.tolerance,
+        "examples": worst.examples,
+        "worst": worst.violation,
+        "tightness": worst.tightness,
+        "holds": worst.holds,
+        "instance": ", ".join(map(repr, worst.instances)),
+    }
+
+
+def table(pattern: str | None, examples: int | None, seed: int | None, workers: int) -> list[dict[str, Any]]:
+    """All rows, hunted in `workers` processes, in the order of names."""
+    import joblib
+
+    names = [c.name for c in chosen_claims(pattern)]
+    jobs = (joblib.delayed(hunted)(name, examples, seed) for name in names)
+    with progress(f"hunting {len(names)} claims", len(names)) as tick:
+        rows = []
+        for row in joblib.Parallel(n_jobs=min(workers, len(names)), return_as="generator")(jobs):
+            tick(1)
+            rows.append(row)
+    return rows
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row for the terminal."""
+    verdict = "ok  " if row["holds"] else "FAIL"
+    tight = f"{row['tightness']:.3f}" if row["tightness"] is not None else "-"
+    numbers = f"{row['examples']:>6} {row['worst']:>10.2g} {row['tolerance']:>8.0e} {tight:>6}"
+    return f"{verdict} {row['name']:<60} {row['source']['key']:<12} {row['kind']:<10} {row['status']:<11} {numbers}"
+
+
+HEADER = (
+    f"     {'claim':<60} {'source':<12} {'kind':<10} {'status':<11} "
+    f"{'tried':>6} {'worst':>10} {'allowed':>8} {'tight':>6}"
+)
+
+
+def write_claims(rows: list[dict[str, Any]], output: Path) -> None:
+    """Record the table for the report."""
+    write_json(output / "claims.json", {"claims": rows})
