@@ -39,12 +39,20 @@ def integrate(
 ) -> Array:
     """Solution of y' = field(t, y), y(0) = start, at `times` (non-decreasing, >= 0); shape (times, len(start)).
 
-    Raises `RuntimeError` with the solver's own message when the solver does not reach the last time: an unfinished
-    integration is never returned.
+    Raises `RuntimeError` with the solver's own message when the solver does not reach the last time, or where the field
+    is not finite: an unfinished integration is never returned.
     """
-    if times[-1] == 0.0:
+
+    def finite_field(t: float, y: Array) -> Array:
+        slope = field(t, y)
+        if not np.isfinite(slope).all():  # LSODA would retry for ever
+            raise RuntimeError(f"{method} stopped before t = {times[-1]:g}: the field is not finite at t = {t:g}")
+        return slope
+
+    distinct, row = np.unique(times, return_inverse=True)
+    if distinct[-1] == 0.0:
         return np.repeat(start[None], len(times), axis=0)
-    solution = solve_ivp(field, (0.0, times[-1]), start, method=method, t_eval=times, rtol=rtol, atol=atol)
+    solution = solve_ivp(finite_field, (0.0, distinct[-1]), start, method=method, t_eval=distinct, rtol=rtol, atol=atol)
     if not solution.success:
-        raise RuntimeError(f"{method} stopped before t = {times[-1]:g}: {solution.message}")
-    return solution.y.T
+        raise RuntimeError(f"{method} stopped before t = {distinct[-1]:g}: {solution.message}")
+    return solution.y.T[row]
