@@ -134,20 +134,21 @@ def all_claims() -> tuple[Claim, ...]:
 
 
 def relative_error(actual: ArrayLike, expected: ArrayLike, *, scale: float = 0.0) -> float:
-    """max |actual - expected| over the larger of `scale` and the largest entry of either."""
+    """max |actual - expected| over the larger of `scale` and the largest entry of either; NaN where either has one."""
     a, e = np.asarray(actual, dtype=np.float64), np.asarray(expected, dtype=np.float64)
-    size = max(scale, float(np.abs(a).max()), float(np.abs(e).max()))
-    return float(np.abs(a - e).max()) / size if size > 0 else 0.0
+    size = np.max([scale, np.abs(a).max(), np.abs(e).max()])
+    return 0.0 if size == 0 else float(np.abs(a - e).max() / size)
 
 
 def excess(left: ArrayLike, right: ArrayLike, *, scale: ArrayLike | None = None) -> float:
     """The largest (left - right) / scale of the statement left <= right; scale defaults to max(|left|, |right|).
 
     For non-negative sides this is left/right - 1 wherever the statement holds, so 1 + excess is the attained fraction.
+    NaN where either side has one.
     """
     a, b = np.broadcast_arrays(np.asarray(left, dtype=np.float64), np.asarray(right, dtype=np.float64))
     size = np.maximum(np.abs(a), np.abs(b)) if scale is None else np.broadcast_to(np.asarray(scale, float), a.shape)
-    return float(np.where(size > 0, (a - b) / np.where(size > 0, size, 1.0), 0.0).max())
+    return float(np.where(size == 0, 0.0, (a - b) / np.where(size == 0, 1.0, size)).max())
 
 
 # ----------------------------------------------------------------------------------------------- hunting
