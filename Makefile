@@ -21,10 +21,11 @@ figures: .venv/.installed  ## run every experiment (quick) and write paper_figur
 	$(RUN) experiments claims --record; claims=$$?; \
 	$(RUN) experiments report && exit $$((run | claims))
 
-check: .venv/.installed  ## lint, format and types, changing nothing
+check: .venv/.installed  ## lint, format and types (static; array shapes at run time), changing nothing
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+	$(RUN) pytest -q tests/test_sink_flow.py -k 'autograd or drains or starts' --jaxtyping-packages=theory.sink_flow,beartype.beartype
 
 clean:  ## remove the environment and all caches; results/ and paper_figures/ stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -90,7 +90,7 @@ def run(
     stem = output / name
     with house_style():
         write_figure(module.figure(data), stem)
-    facts = {"data": store.sha256(file), "figure": store.sha256(stem.with_suffix(".svg"))}
+    facts = {"code": data.attrs["code"][:12], "data": store.sha256(file), "figure": store.sha256(stem.with_suffix(".svg"))}
     store.write_json(stem.with_suffix(".json"), _record(name, module, config, profile_name, checks, facts))
     return checks
 
@@ -114,6 +114,5 @@ def _record(
         "checks": [check.record() for check in checks],
         "command": f"python {run_as} --profile {profile_name}{options}",
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in VERSIONS},
-        "code": store.code_version(module)[:12],
         **facts,
     }

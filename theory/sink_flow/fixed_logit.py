@@ -32,7 +32,8 @@ def drain_rate(model: SinkModel, alpha: float) -> float:
     """The eventual exponential rate s^2 lambda_2(sum_v pi_v (diag p_v - p_v p_v^T)) of ||beta - beta*||."""
     weighted = model.frequency[:, None] * model.next_token
     laplacian = np.diag(weighted.sum(axis=0)) - model.next_token.T @ weighted
-    return float(model.sink_weight(real("alpha", alpha)) ** 2 * np.linalg.eigvalsh(laplacian)[1])
+    (sink,) = model.sink_weight([real("alpha", alpha)])
+    return float(sink**2 * np.linalg.eigvalsh(laplacian)[1])
 
 
 # ---------------------------------------------------------------------------------------------------------- claims
