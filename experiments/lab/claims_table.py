@@ -43,17 +43,22 @@ def hunted(name: str, examples: int | None, seed: int | None) -> dict[str, Any]:
 
 
 def table(pattern: str | None, examples: int | None, seed: int | None, workers: int) -> list[dict[str, Any]]:
-    """All rows, hunted in `workers` processes, in the order of names."""
+    """All rows, hunted in `workers` processes, in the order of names.
+
+    Claims without a domain are an experiment's verdicts: they are decided here, one after another, because the first
+    may have to run the experiment (in processes of its own) and the others then find its results.
+    """
     import joblib
 
-    names = [c.name for c in chosen_claims(pattern)]
-    jobs = (joblib.delayed(hunted)(name, examples, seed) for name in names)
-    with progress(f"hunting {len(names)} claims", len(names)) as tick:
-        rows = []
-        for row in joblib.Parallel(n_jobs=min(workers, len(names)), return_as="generator")(jobs):
+    claims = chosen_claims(pattern)
+    jobs = [joblib.delayed(hunted)(c.name, examples, seed) for c in claims if c.domain]
+    with progress(f"hunting {len(claims)} claims", len(claims)) as tick:
+        rows = [hunted(c.name, examples, seed) for c in claims if not c.domain]
+        tick(len(rows))
+        for row in joblib.Parallel(n_jobs=max(1, min(workers, len(jobs))), return_as="generator")(jobs):
             tick(1)
             rows.append(row)
-    return rows
+    return sorted(rows, key=lambda row: row["name"])
 
 
 def line(row: dict[str, Any]) -> str:
