@@ -92,9 +92,11 @@ def claim(
         if value not in allowed:
             raise ValueError(f"{what} must be one of {', '.join(allowed)}, got {value!r}")
     if (kind == "refuted") != (counterexample is not None):
-        raise ValueError(f"counterexample must be given exactly for kind 'refuted', got kind {kind!r}")
-    if not (np.isfinite(tolerance) and tolerance >= 0):
+        raise ValueError(f"counterexample is for kind 'refuted' and for no other, got {counterexample!r} for {kind!r}")
+    if not (isinstance(tolerance, int | float) and np.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"tolerance must be finite and >= 0, got {tolerance!r}")
+    if examples is not None:
+        _check_examples(examples)
 
     def register(violation: Callable[..., float]) -> Claim:
         topic = violation.__module__.split(".")[1] if "." in violation.__module__ else violation.__module__
@@ -199,6 +201,11 @@ class _Search:
     falsified: tuple[float, Instances] | None = field(default=None)
 
 
+def _check_examples(examples: Any) -> None:
+    if isinstance(examples, bool) or not isinstance(examples, int) or examples < 1:
+        raise ValueError(f"examples must be an integer >= 1, got {examples!r}")
+
+
 def hunt(claim: Claim, examples: int = 100, *, seed: int | None = None, cap: bool = False) -> WorstCase:
     """Look for a counterexample of `claim` in `examples` draws of its domain and return the worst case found.
 
@@ -207,8 +214,7 @@ def hunt(claim: Claim, examples: int = 100, *, seed: int | None = None, cap: boo
     A refuted claim is evaluated at its counterexample, and a claim without parameters once.
     Raises `LookupError` when an instance type of the claim has no registered domain.
     """
-    if isinstance(examples, bool) or not isinstance(examples, int) or examples < 1:
-        raise ValueError(f"examples must be an integer >= 1, got {examples!r}")
+    _check_examples(examples)
     if claim.counterexample is not None:
         instances = claim.counterexample()
         return WorstCase.of(claim, claim(*instances), instances, 1)

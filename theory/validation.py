@@ -8,15 +8,18 @@ from numpy.typing import ArrayLike
 from theory.numerics import Array
 
 
-def finite_array(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> Array:
-    """`value` as a read-only float64 array whose trailing axes are `shape` (None: any length >= 1)."""
+def finite_array(name: str, value: ArrayLike, shape: tuple[int | None, ...], *, leading: bool = True) -> Array:
+    """`value` as a read-only float64 array whose axes are `shape` (None: any length >= 1), after any `leading` ones."""
     try:
+        if np.asarray(value).dtype.kind in "bcSU":  # numpy would read "1.5" and True as numbers
+            raise TypeError
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be an array of real numbers, got {value!r}") from None
-    trailing = array.shape[array.ndim - len(shape) :] if array.ndim >= len(shape) else None
-    if trailing is None or any(want not in (None, got) or got == 0 for want, got in zip(shape, trailing, strict=True)):
-        wanted = "(..., " + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+    extra = array.ndim - len(shape)
+    fits = extra == 0 or (leading and extra > 0)
+    if not fits or any(n not in (None, got) or got == 0 for n, got in zip(shape, array.shape[extra:], strict=True)):
+        wanted = f"({', '.join([*['...'] * leading, *('any' if n is None else str(n) for n in shape)])})"
         raise ValueError(f"{name} must have shape {wanted} and be non-empty, got shape {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)].flat[0]} among its entries")
@@ -24,37 +27,39 @@ def finite_array(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> 
     return array
 
 
-def positive_array(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> Array:
+def positive_array(name: str, value: ArrayLike, shape: tuple[int | None, ...], *, leading: bool = True) -> Array:
     """Like `finite_array`, with every entry > 0."""
-    array = finite_array(name, value, shape)
+    array = finite_array(name, value, shape, leading=leading)
     if not (array > 0).all():
         raise ValueError(f"{name} must be positive, got {array.min()} among its entries")
     return array
 
 
-def probability_rows(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> Array:
+def probability_rows(name: str, value: ArrayLike, shape: tuple[int | None, ...], *, leading: bool = True) -> Array:
     """Like `finite_array`, with entries >= 0 and every row (last axis) summing to 1 within 1e-9."""
-    array = finite_array(name, value, shape)
+    array = finite_array(name, value, shape, leading=leading)
     if (array < 0).any():
         raise ValueError(f"{name} must have entries >= 0, got {array.min()}")
     total = array.sum(axis=-1)
     worst = total.flat[np.abs(total - 1.0).argmax()]
     if abs(worst - 1.0) > 1e-9:
-        raise ValueError(f"{name} must have rows that sum to 1, got a row that sums to {worst!r}")
+        raise ValueError(f"{name} must have rows that sum to 1, got a row that sums to {worst}")
     return array
 
 
 def increasing_times(name: str, value: ArrayLike) -> Array:
     """A one-dimensional, non-decreasing array of times >= 0."""
-    times = finite_array(name, value, (None,))
-    if times.ndim != 1 or times[0] < 0 or (np.diff(times) < 0).any():
-        raise ValueError(f"{name} must be one-dimensional, >= 0 and non-decreasing, got {np.asarray(value)!r}")
+    times = finite_array(name, value, (None,), leading=False)
+    if times[0] < 0 or (np.diff(times) < 0).any():
+        raise ValueError(f"{name} must be >= 0 and non-decreasing, got {np.asarray(value)!r}")
     return times
 
 
 def real(name: str, value: float, *, above: float = -np.inf, below: float = np.inf) -> float:
     """A finite number strictly between `above` and `below`."""
     try:
+        if isinstance(value, str | bytes | bool | np.bool_):  # float would read "1.5" and True as numbers
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a real number, got {value!r}") from None

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from toy_tasks.validation import seed_numbers
+
 ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 PARITY = 0x1BD11BDA
 
@@ -50,7 +52,7 @@ class Key:
     @classmethod
     def of(cls, seeds: tuple[int, ...], stream: int = 0, step: int = 0, device: str | torch.device = "cpu") -> Key:
         """The key of several replicas, from Python integers."""
-        return cls(torch.tensor(seeds, dtype=torch.int32, device=device), stream, step)
+        return cls(torch.tensor(seed_numbers("seeds", seeds), dtype=torch.int32, device=device), stream, step)
 
     def split(self, number: int) -> Key:
         """An independent stream for another purpose, `number` in 0..254; at most three splits deep."""

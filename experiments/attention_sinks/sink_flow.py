@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.lab.checks import Check
-from experiments.lab.experiment import seed_range
+from experiments.lab.experiment import require, seed_range
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +46,10 @@ class Config:
     descent_steps: int = 3000
     descent_rate: float = 2.0
     """Learning rate of gradient descent; t = rate x steps."""
+
+    def __post_init__(self) -> None:
+        # rates are fitted over t >= 1e8, so a few recorded times must lie there
+        require(self, tokens=2, queries=1, last_time=1e9, times=30, descent_steps=1)
 
 
 PROFILES = {"quick": Config(), "full": Config(seeds="0:32", descent_steps=100_000)}
@@ -175,6 +179,7 @@ def _descent(config: Config, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
         record=sorted({int(step) for step in np.geomspace(1, config.descent_steps, 13)}),
         measures=lambda params, batch: {"alpha": params["alpha"]},
         dtype=torch.float64,
+        chunk=len(seeds),
     )
     return np.array(trained.steps) * config.descent_rate, trained["alpha"].numpy()
 

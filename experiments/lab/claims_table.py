@@ -25,7 +25,7 @@ def chosen_claims(pattern: str | None) -> list[Claim]:
 def hunted(name: str, examples: int | None, seed: int | None) -> dict[str, Any]:
     """One row of the table. Without `examples`, as many as CI tries, within the claim's own cap."""
     claim = {c.name: c for c in all_claims()}[name]
-    worst = hunt(claim, examples or CI_EXAMPLES, seed=seed, cap=examples is None)
+    worst = hunt(claim, CI_EXAMPLES if examples is None else examples, seed=seed, cap=examples is None)
     source = claim.source
     return {
         "name": claim.name,

@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--device", help="cpu or cuda")
     run.add_argument("--seeds", help="such as 0:256 or 0,3,7")
     _sweep_options(run)
+    _scheduler_option(run)
     claims = commands.add_parser("claims", help="hunt counterexamples of every claim")
     claims.add_argument("--check", metavar="PATTERN", help="only claims whose name contains or matches PATTERN")
     claims.add_argument(
@@ -58,22 +59,38 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _sweep_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--output", type=Path, default=FIGURES, help="folder of figures and records")
-    command.add_argument("--results", type=Path, help="folder of stored results (default: results)")
+    command.add_argument("--output", type=_folder, default=FIGURES, help="folder of figures and records")
+    command.add_argument("--results", type=_folder, help="folder of stored results (default: results)")
     command.add_argument("--workers", type=int, default=0, help="processes (default: all cores)")
+
+
+def _scheduler_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--scheduler", help="address of a Dask scheduler, such as tcp://host:8786")
+
+
+def _folder(text: str) -> Path:
+    """A folder that exists or can be made; found out before any work is done."""
+    path = Path(text)
+    if not next(place for place in (path, *path.absolute().parents) if place.exists()).is_dir():
+        raise argparse.ArgumentTypeError(f"must be a folder, got {text!r}")
+    return path
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
-    if getattr(options, "results", None):
-        os.environ["ATTENTION_DYNAMICS_RESULTS"] = str(options.results)
+    _place_results(options)
     command: Callable[[argparse.Namespace], int] = globals()[f"_{options.command}"]
     try:
         return command(options)
     except ValueError as error:
         _usage_error(str(error))
+
+
+def _place_results(options: argparse.Namespace) -> None:
+    """Through the environment, so that processes started here know it too."""
+    if getattr(options, "results", None):
+        os.environ["ATTENTION_DYNAMICS_RESULTS"] = str(options.results)
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -150,10 +167,13 @@ def run_module(main_file: str) -> NoReturn:
     """`python -m experiments.<topic>.<name>`: all settings of one experiment on the command line."""
     name = Path(main_file).stem
     module = registry.load(name)
-    options = _Parser(prog=f"python -m {module.__name__}", add_help=False)
+    # without abbreviations: what is not spelled out in full is a setting of the experiment
+    options = _Parser(prog=f"python -m {module.__name__}", add_help=False, allow_abbrev=False)
     options.add_argument("--profile", default="quick", choices=list(module.PROFILES))
     _sweep_options(options)
+    _scheduler_option(options)
     known, rest = options.parse_known_args()
+    _place_results(known)
     try:
         config = _parse_config(module.Config, module.PROFILES[known.profile], rest, module.__doc__ or "", options)
         sys.exit(_run_all([(name, config)], known))
@@ -172,11 +192,16 @@ def _parse_config(kind: type, default: Any, arguments: list[str], about: str, co
     if "--help" in arguments or "-h" in arguments:
         common.print_help()
         print()
-        return tyro.cli(kind, default=default, args=arguments, description=about)
+        return tyro.cli(kind, default=default, args=arguments, description=about, prog=common.prog)
     try:
         with contextlib.redirect_stderr(box), contextlib.redirect_stdout(box):
             return tyro.cli(kind, default=default, args=arguments, description=about)
-    except SystemExit as exit_:
-        lines = [line.strip("│ ") for line in box.getvalue().splitlines() if line.startswith("│")]
-        stop = next((i for i, line in enumerate(lines) if set(line) <= {"─"}), len(lines))
-        raise ValueError(" ".join(lines[:stop]) or f"bad arguments (exit {exit_.code})") from None
+    except SystemExit:
+        raise ValueError(_inside(box.getvalue())) from None
+
+
+def _inside(box: str) -> str:
+    """The message in tyro's error box: what stands between its title and the next rule, drawn in Unicode or not."""
+    lines = [line.strip("╭│╰─╯╮ ") for line in box.splitlines()]
+    title, *rest = ("" if set(line) <= {"-"} else line for line in lines)
+    return " ".join("\n".join(rest).strip().partition("\n\n")[0].split()) or title

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -36,11 +37,18 @@ def seed_range(text: str) -> list[int]:
     try:
         start, _, stop = text.partition(":")
         seeds = list(range(int(start), int(stop))) if stop else [int(s) for s in text.split(",")]
-    except ValueError:
+    except (AttributeError, ValueError):
         seeds = []
-    if not seeds or min(seeds) < 0:
-        raise ValueError(f"seeds must look like 0:5 or 0,3,7 and hold at least one seed >= 0, got {text!r}")
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**31 or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must look like 0:5 or 0,3,7, each in [0, 2^31) and none twice, got {text!r}")
     return seeds
+
+
+def require(config: Any, **least: float) -> None:
+    """`ValueError` for a setting of `config` that is below the least value given for it, or NaN."""
+    for name, bound in least.items():
+        if not getattr(config, name) >= bound:
+            raise ValueError(f"{name} must be at least {bound:g}, got {getattr(config, name)!r}")
 
 
 def profile(module: ModuleType, name: str) -> Any:
@@ -63,13 +71,14 @@ def _data_file(name: str, module: ModuleType, config: Any | None, sweep: Sweep) 
     target = store.result_path(name, config, code, "data")
     if target.exists():
         return target
+    predicted = module.predict(config)  # before any training: it refuses what no theory covers
     parts: list[Any] = module.parts(config) if hasattr(module, "parts") else [config]
     files = [store.result_path(name, part, code, "part") for part in parts]
     missing = [i for i, file in enumerate(files) if not file.exists()]
     for index, data in run_parts(name, [parts[i] for i in missing], sweep):
         store.save(files[missing[index]], data)
     simulated = xr.combine_by_coords([store.load(file) for file in files], combine_attrs="drop")
-    merged = xr.merge([simulated, module.predict(config)], join="exact", combine_attrs="drop")
+    merged = xr.merge([simulated, predicted], join="exact", combine_attrs="drop")
     store.save(target, merged.assign_attrs(experiment=name, config=json.dumps(asdict(config)), code=code))
     return target
 
@@ -81,8 +90,8 @@ def run(
     from experiments.lab.figures import house_style, write_figure
 
     module = registry.load(name)
-    say(f"{name}: {registry.headline(name)}")
     file = _data_file(name, module, config, sweep)
+    say(f"{name}: {registry.headline(name)}")
     data = store.load(file)
     checks: list[Check] = module.checks(data)
     for check in checks:
@@ -90,9 +99,15 @@ def run(
     stem = output / name
     with house_style():
         write_figure(module.figure(data), stem)
-    facts = {"code": data.attrs["code"][:12], "data": store.sha256(file), "figure": store.sha256(stem.with_suffix(".svg"))}
+    hashes = {"data": store.sha256(file), "figure": store.sha256(stem.with_suffix(".svg"))}
+    facts = {"code": data.attrs["code"][:12]} | hashes
     store.write_json(stem.with_suffix(".json"), _record(name, module, config, profile_name, checks, facts))
     return checks
+
+
+def _words(value: Any) -> str:
+    """A setting as it is written on the command line."""
+    return shlex.join(map(str, value if isinstance(value, tuple) else (value,)))
 
 
 def _record(
@@ -100,7 +115,7 @@ def _record(
 ) -> dict[str, Any]:
     title, _, description = (module.__doc__ or "").partition("\n")
     changed = {k: v for k, v in asdict(config).items() if v != asdict(module.PROFILES[profile_name])[k]}
-    options = "".join(f" --{k.replace('_', '-')} {v}" for k, v in changed.items())
+    options = "".join(f" --{k.replace('_', '-')} {_words(v)}" for k, v in changed.items())
     run_as = f"-m experiments run {name}" if set(changed) <= {"seeds", "device"} else f"-m {module.__name__}"
     return {
         "name": name,

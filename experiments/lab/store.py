@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -42,9 +43,17 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`value` as readable JSON, whole or not at all."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=True) + "\n"
+    """`value` as readable JSON, whole or not at all; NaN and infinities, which JSON has not, as words."""
+    text = json.dumps(_worded(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _worded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _worded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_worded(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def sha256(path: Path) -> str:
@@ -53,13 +62,14 @@ def sha256(path: Path) -> str:
 
 
 def code_version(module: ModuleType) -> str:
-    """Hash of everything that can change an experiment's numbers: theory, toy_tasks, and its own module."""
+    """Hash of all that can change an experiment's numbers: theory, toy_tasks, its module and its topic's helpers."""
     assert module.__file__ is not None
+    own = Path(module.__file__)
     files = sorted(
         f for room in ("theory", "toy_tasks") for f in (ROOMS / room).rglob("*") if f.suffix in (".py", ".csv")
     )
     digest = hashlib.sha256()
-    for file in [*files, Path(module.__file__)]:
+    for file in [*files, *sorted(own.parent.glob("_*.py")), own]:
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
 

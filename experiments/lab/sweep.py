@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Sweep:
     def __post_init__(self) -> None:
         if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
             raise ValueError(f"workers must be an integer >= 0, got {self.workers!r}")
-        if self.scheduler is not None and "://" not in self.scheduler:
+        if self.scheduler is not None and not re.fullmatch(r"[a-z]+://.+:\d+", str(self.scheduler)):
             raise ValueError(f"scheduler must be an address such as tcp://host:8786, got {self.scheduler!r}")
 
 

@@ -54,7 +54,8 @@ def sink_logit_asymptote(model: SinkModel, times: ArrayLike) -> Float[Array, "t 
 
 def loss_bound(model: SinkModel, alpha: ArrayLike, beta: ArrayLike, times: ArrayLike) -> Float[Array, "t n"]:
     """Upper bound 1 / (1/L_v(0) + s_v(0)^2 t) on L_v(t) = pi_v KL_v(t) when beta = c 1 is fixed."""
-    start = model.frequency * model.divergence(finite_array("alpha", alpha, (model.queries,)), beta)
+    alpha, beta = finite_array("alpha", alpha, (model.queries,)), finite_array("beta", beta, (model.tokens,))
+    start = model.frequency * model.divergence(alpha, beta)
     times = increasing_times("times", times)[:, None]
     return start / (1.0 + start * model.sink_weight(alpha) ** 2 * times)
 
@@ -187,10 +188,12 @@ def excess_risk_level_is_a_quarter_per_query(start: FlowStart) -> float:
     examples=10,
 )
 def pushed_sink_logit_slope_is_one(point: PushedValue) -> float:
+    """Over the last two decades before t = 1e10: error of the slope and of the last level, whichever is larger."""
     times = tail_times(1e10)
-    return float(
-        np.abs(point.flow(times, frozen="beta").alpha - pushed_logit_asymptote(point.model, point.beta, times)).max()
-    )
+    alpha = point.flow(times, frozen="beta").alpha
+    slopes = np.array([fitted_slope(np.log(times), column) for column in alpha.T])
+    level = np.abs(alpha[-1] - pushed_logit_asymptote(point.model, point.beta, times)[-1]).max()
+    return max(float(np.abs(slopes - 1).max()), float(level))
 
 
 @claim(

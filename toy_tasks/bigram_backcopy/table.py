@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toy_tasks.validation import count
+from toy_tasks.validation import count, probabilities
 
 SHIPPED = files("toy_tasks") / "data" / "shakespeare_bigrams.csv"
 
@@ -29,21 +29,16 @@ class BigramTable:
     symbols: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        unigram, transition = (np.array(a, dtype=np.float64) for a in (self.unigram, self.transition))
-        size = len(unigram)
+        unigram = probabilities("unigram", self.unigram)
+        transition = probabilities("transition", self.transition)
+        size = unigram.size
         if unigram.ndim != 1 or size < 2 or transition.shape != (size, size) or len(self.symbols) != size:
             raise ValueError(
                 "unigram (C,), transition (C, C) and symbols (C,) must agree with C >= 2, got shapes "
                 f"{unigram.shape}, {transition.shape} and {len(self.symbols)} symbols"
             )
-        for name, rows in (("unigram", unigram[None]), ("transition", transition)):
-            if not (np.isfinite(rows).all() and (rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=1e-9)):
-                raise ValueError(
-                    f"{name} must have entries >= 0 and rows that sum to 1, got row sums {rows.sum(axis=1)}"
-                )
-        for name, array in (("unigram", unigram), ("transition", transition)):
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        object.__setattr__(self, "unigram", unigram)
+        object.__setattr__(self, "transition", transition)
 
     @classmethod
     def synthetic(cls, tokens: int = 64, seed: int = 0) -> BigramTable:

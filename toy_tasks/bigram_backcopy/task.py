@@ -41,17 +41,19 @@ class BigramBackcopy:
     length: int = 64
 
     def __post_init__(self) -> None:
-        tokens = len(self.table.symbols)
-        if isinstance(self.triggers, int) and not isinstance(self.triggers, bool):
+        unigram = self.table.unigram
+        if isinstance(self.triggers, tuple):
+            chosen = {count("triggers", k, least=0) for k in self.triggers}
+        else:
             number = count("triggers", self.triggers)
-            order = np.argsort(-self.table.unigram, kind="stable")
-            object.__setattr__(self, "triggers", tuple(sorted(int(k) for k in order[:number])))
-        chosen = set(self.trigger_ids)
-        if not chosen or not chosen <= set(range(tokens)) or self.table.unigram[list(chosen)].sum() >= 1:
+            chosen = set(np.argsort(-unigram, kind="stable")[:number].tolist())
+        # summing the frequencies would let rounding pass triggers that leave nothing
+        if not chosen or max(chosen) >= len(unigram) or not np.delete(unigram, list(chosen)).any():
             raise ValueError(
-                f"triggers must be ids in 0..{tokens - 1}, at least one, leaving a non-trigger of positive frequency; "
-                f"got {self.triggers!r}"
+                f"triggers must be ids in 0..{len(unigram) - 1}, at least one, leaving a non-trigger of positive "
+                f"frequency; got {self.triggers!r}"
             )
+        object.__setattr__(self, "triggers", tuple(sorted(chosen)))
         object.__setattr__(self, "length", count("length", self.length, least=3))
 
     @property
@@ -134,12 +136,15 @@ class BigramBackcopy:
         return terms.sum(axis=1)
 
     def copy_entropy(self) -> float:
-        """Mean entropy in nats of the copied token given only its trigger: the least copying risk without attention."""
+        """Mean entropy in nats of the copied token given only its trigger: the least copying risk without attention.
+
+        nan where no trigger can occur.
+        """
         before = self.marginals().plain[: self.length - 1].sum(axis=0)  # what stands before a trigger at 1..length-1
         joint = (before[:, None] * self.next_token)[:, list(self.trigger_ids)]
         with np.errstate(divide="ignore", invalid="ignore"):
             surprise = np.where(joint > 0, -joint * np.log(joint / joint.sum(axis=0)), 0.0)
-        return float(surprise.sum() / joint.sum())
+            return float(surprise.sum() / joint.sum())
 
     def optimal_loss(self) -> float:
         """The least mean cross-entropy over all positions that any predictor can reach, in nats."""

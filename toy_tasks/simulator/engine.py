@@ -1,8 +1,8 @@
 """The training loop: all replicas of one chunk advance together, and none can notice the others.
 
 Everything a replica does is one pure function of its own parameters, its own keyed data and its own numbers, batched by
-`torch.func.vmap`. Replicas are processed in chunks of one fixed size (the last chunk is padded), so that neither the
-number nor the order of seeds can change the arithmetic.
+`torch.func.vmap`. Replicas are processed in chunks of one fixed size (the last chunk is padded), so that the number of
+seeds cannot change the arithmetic.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Model(Protocol):
 
 
 class Diverged(NamedTuple):
-    """A replica that was frozen because its loss or gradient was not finite at `step` (counted from 0)."""
+    """A replica that was frozen because loss, gradient or new parameters were not finite at `step` (from 0)."""
 
     replica: int
     seed: int
@@ -92,12 +92,15 @@ def simulate(
     measures    function (params, batch) -> {name: tensor} of one replica, on a fixed evaluation batch of `evaluation`
                 examples per replica; `loss` on that batch is recorded too, unless the measures hold it.
     dtype       of parameters; initial values are drawn in float64 and rounded, so float32 and float64 runs are twins.
-    chunk       replicas per chunk. Default: on CPU one for large models, more for tiny ones; on a GPU up to 256.
+    chunk       replicas per chunk; default 1 on the CPU (more pays for tiny models), up to 256 on a GPU.
     progress    called with the number of replica-steps done since the last call.
 
-    Any number of `model` and `optimizer` may be an array with one value per seed. On the CPU replica r's trajectory is
-    bitwise independent of its batch-mates for a given chunk size. A replica whose loss or gradient is not finite is
-    frozen and reported in `diverged` and by a `RuntimeWarning`. Raises before any work on bad arguments.
+    Any number of `model` and `optimizer` may be an array with one value per seed. On the CPU a replica's
+    trajectory is bit for bit the same whatever the other seeds are, in any number and order. With chunk > 1 what its
+    batch-mates are still never changes a bit, but its place in the chunk can change the rounding (the last numbers of a
+    tensor and unaligned rows take other machine code). A replica whose loss,
+    gradient or new parameters are not finite is frozen and reported in `diverged` and by a `RuntimeWarning`. Raises
+    before any work on bad arguments.
     """
     seeds = seed_numbers("seeds", seeds)
     steps, batch, evaluation = count("steps", steps, least=0), count("batch", batch), count("evaluation", evaluation)
@@ -110,7 +113,7 @@ def simulate(
         "model": per_replica("model", model, len(seeds), dtype),
         "optimizer": per_replica("optimizer", optimizer, len(seeds), dtype),
     }
-    size = _chunk_size(model, chunk, len(seeds), target)
+    size = _chunk_size(chunk, len(seeds), target)
     plan = Plan(task, model, optimizer, batch, evaluation, measures, recorded, target, dtype)
     parts = []
     for start in range(0, len(seeds), size):
@@ -118,14 +121,14 @@ def simulate(
         padded = rows + rows[-1:] * (size - len(rows))
         own = {who: {k: v[padded].to(target) for k, v in values.items()} for who, values in numbers.items()}
         chunk_run = Chunk(plan, [seeds[i] for i in padded], own)
-        parts.append(chunk_run.run(len(rows), progress))
+        parts.append(chunk_run.run(len(rows), steps, progress))
     return _joined(seeds, recorded, parts)
 
 
 def _recorded_steps(record: int | Iterable[int] | None, steps: int) -> tuple[int, ...]:
     if record is None:
         return tuple(sorted({0, steps}))
-    if isinstance(record, int):
+    if not isinstance(record, Iterable):
         return tuple(sorted({*range(0, steps, count("record", record)), steps}))
     chosen = tuple(count("record", s, least=0) for s in record)
     if not chosen or list(chosen) != sorted(set(chosen)) or chosen[-1] > steps:
@@ -136,21 +139,22 @@ def _recorded_steps(record: int | Iterable[int] | None, steps: int) -> tuple[int
 def _device(device: str) -> torch.device:
     try:
         target = torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"device must be a torch device such as 'cpu' or 'cuda', got {device!r}") from None
-    if target.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device must be available, got {device!r} on a machine without CUDA")
+    except (RuntimeError, TypeError):
+        target = torch.device("meta")
+    if target.type not in ("cpu", "cuda"):
+        raise ValueError(f"device must be 'cpu', 'cuda' or such as 'cuda:1', got {device!r}")
+    if target.type == "cuda" and (target.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device must be available, got {device!r} where torch sees {torch.cuda.device_count()} GPUs")
     return target
 
 
-def _chunk_size(model: Model, chunk: int | None, replicas: int, device: torch.device) -> int:
-    """On the CPU a function of the model alone, so that seeds never change the arithmetic of other seeds."""
+def _chunk_size(chunk: int | None, replicas: int, device: torch.device) -> int:
+    """On the CPU one, so that nothing about other seeds, their order included, can change the arithmetic of a seed."""
     if chunk is not None:
         return count("chunk", chunk)
     if device.type == "cuda":
         return min(GPU_CHUNK, replicas)
-    size = sum(p.numel() for p in model.init(Key.of((0,)).split(0)).values())
-    return max(1, min(64, 4096 // size))
+    return 1
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,8 @@ class Chunk:
             for grad in grads.values():
                 alive = alive & torch.isfinite(grad).all()
             new, new_state = optimizer.update(params, grads, state, step)
+            for p in new.values():
+                alive = alive & torch.isfinite(p).all()  # a finite gradient may still overflow
 
             def kept(fresh: Params, old: Params) -> Params:
                 return {k: torch.where(alive, fresh[k], old[k]) for k in old}
@@ -237,7 +243,9 @@ class Chunk:
             return extra if "loss" in extra else {"loss": bind(self.plan.model, numbers).loss(params, batch)} | extra
 
         with torch.no_grad():
-            return self.for_all(one_replica)(self.params, self.held_out, self.numbers["model"])
+            values = self.for_all(one_replica)(self.params, self.held_out, self.numbers["model"])
+        # counts and truth values become floats, which can hold the NaN of a diverged replica
+        return {k: v.to(torch.promote_types(v.dtype, self.plan.dtype)) for k, v in values.items()}
 
     def write(self, params: Params, state: State, alive: Tensor) -> None:
         """Take over the result of `moved`, in place."""
@@ -259,15 +267,15 @@ class Chunk:
             self.buffers[name].index_copy_(1, self.slot, torch.where(alive, value, torch.nan).unsqueeze(1))
         self.slot.add_(1)
 
-    def run(self, replicas: int, progress: Callable[[int], None] | None) -> dict[str, Any]:
-        """Train to the last recorded step and return the first `replicas` rows on the host."""
-        last = self.plan.recorded[-1]
-        runner = accelerate(self, last)
+    def run(self, replicas: int, steps: int, progress: Callable[[int], None] | None) -> dict[str, Any]:
+        """Train for `steps` steps and return the first `replicas` rows on the host."""
+        runner = accelerate(self, steps)
         done = 0
-        for target in self.plan.recorded:
+        for target in sorted({*self.plan.recorded, steps}):
             for _ in range(target - done):
                 runner.advance()
-            runner.record()
+            if target in self.plan.recorded:
+                runner.record()
             if progress is not None:
                 progress((target - done) * replicas)
             done = target

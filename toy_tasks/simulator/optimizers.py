@@ -47,9 +47,9 @@ class SGD:
     weight_decay: Number = 0.0
 
     def __post_init__(self) -> None:
-        below_one = np.nextafter(1.0, 0.0)
-        _check(self, {"learning_rate": (0, np.inf, True), "momentum": (0, below_one, False)})
-        _check(self, {"weight_decay": (0, np.inf, False)})
+        _check(
+            self, {"learning_rate": (0, np.inf, True), "momentum": (0, 1, False), "weight_decay": (0, np.inf, False)}
+        )
 
     @property
     def _plain(self) -> bool:
@@ -83,10 +83,7 @@ class Adam:
     weight_decay: Number = 0.0
 
     def __post_init__(self) -> None:
-        below_one = np.nextafter(1.0, 0.0)
-        _check(
-            self, {"learning_rate": (0, np.inf, True), "beta1": (0, below_one, False), "beta2": (0, below_one, False)}
-        )
+        _check(self, {"learning_rate": (0, np.inf, True), "beta1": (0, 1, False), "beta2": (0, 1, False)})
         _check(self, {"epsilon": (0, np.inf, False), "weight_decay": (0, np.inf, False)})
 
     def init(self, params: Params) -> State:
