@@ -160,6 +160,6 @@ def test_measures_of_violation() -> None:
     assert claims.relative_error(0.0, 0.0) == 0.0
     assert claims.excess([1.0, 3.0], [2.0, 4.0]) == pytest.approx(-0.25)
     assert claims.excess(5.0, 4.0) == pytest.approx(0.2)
-    assert claims.excess(0.0, 0.0) == 0.0
+    assert claims.excess(0.0, 0.0) == -1.0  # nothing is attained where both sides vanish
     assert math.isnan(claims.excess(math.nan, 1.0))
     assert math.isnan(claims.relative_error([0.0, math.nan], 1.0))

@@ -62,6 +62,11 @@ class Claim:
         return float(self.violation(*instances))
 
     @property
+    def is_hunted(self) -> bool:
+        """Whether instances are drawn: not for a refuted claim, nor for a single statement without parameters."""
+        return self.counterexample is None and bool(inspect.signature(self.violation).parameters)
+
+    @property
     def domain(self) -> tuple[type, ...]:
         """The instance types of the parameters, in order."""
         hints = typing.get_type_hints(self.violation)
@@ -146,11 +151,11 @@ def excess(left: ArrayLike, right: ArrayLike, *, scale: ArrayLike | None = None)
     """The largest (left - right) / scale of the statement left <= right; scale defaults to max(|left|, |right|).
 
     For non-negative sides this is left/right - 1 wherever the statement holds, so 1 + excess is the attained fraction.
-    NaN where either side has one.
+    0 <= 0 counts as far from the bound (-1), so that trivial instances do not pass for tight; NaN where a side is NaN.
     """
     a, b = np.broadcast_arrays(np.asarray(left, dtype=np.float64), np.asarray(right, dtype=np.float64))
     size = np.maximum(np.abs(a), np.abs(b)) if scale is None else np.broadcast_to(np.asarray(scale, float), a.shape)
-    return float(np.where(size == 0, 0.0, (a - b) / np.where(size == 0, 1.0, size)).max())
+    return float(np.where(size == 0, -1.0, (a - b) / np.where(size == 0, 1.0, size)).max())
 
 
 # ----------------------------------------------------------------------------------------------- hunting
@@ -215,11 +220,9 @@ def hunt(claim: Claim, examples: int = 100, *, seed: int | None = None, cap: boo
     Raises `LookupError` when an instance type of the claim has no registered domain.
     """
     _check_examples(examples)
-    if claim.counterexample is not None:
-        instances = claim.counterexample()
+    if not claim.is_hunted:
+        instances = claim.counterexample() if claim.counterexample else ()
         return WorstCase.of(claim, claim(*instances), instances, 1)
-    if not claim.domain:
-        return WorstCase.of(claim, claim(), (), 1)
 
     import hypothesis as hy
 

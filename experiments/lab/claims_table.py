@@ -45,15 +45,15 @@ def hunted(name: str, examples: int | None, seed: int | None) -> dict[str, Any]:
 def table(pattern: str | None, examples: int | None, seed: int | None, workers: int) -> list[dict[str, Any]]:
     """All rows, hunted in `workers` processes, in the order of names.
 
-    Claims without a domain are an experiment's verdicts: they are decided here, one after another, because the first
-    may have to run the experiment (in processes of its own) and the others then find its results.
+    What is not hunted (refutations and the verdicts of experiments) is decided here, one after another: the first
+    verdict may have to run its experiment, in processes of its own, and the others then find its results.
     """
     import joblib
 
     claims = chosen_claims(pattern)
-    jobs = [joblib.delayed(hunted)(c.name, examples, seed) for c in claims if c.domain]
+    jobs = [joblib.delayed(hunted)(c.name, examples, seed) for c in claims if c.is_hunted]
     with progress(f"hunting {len(claims)} claims", len(claims)) as tick:
-        rows = [hunted(c.name, examples, seed) for c in claims if not c.domain]
+        rows = [hunted(c.name, examples, seed) for c in claims if not c.is_hunted]
         tick(len(rows))
         for row in joblib.Parallel(n_jobs=max(1, min(workers, len(jobs))), return_as="generator")(jobs):
             tick(1)
