@@ -272,7 +272,7 @@ def figure(data: xr.Dataset) -> Figure:
     value.set(title="Value state of <s> drains", ylabel="$\\|W_o v\\|$: <s> / others", ylim=(0, None))
     for axes in (loss, risk, sink, value):
         axes.set_xlabel("training step")
-        axes.legend(loc=(0.5, 0.1) if axes is sink else "upper right")
+        axes.legend(loc=(0.5, 0.14) if axes is sink else "upper right")
     return out
 
 
