@@ -16,7 +16,7 @@ from toy_tasks.simulator.attention import Attention, Shapes
 Params = dict[str, Tensor]
 Edit = Callable[[str, int, Tensor], Tensor]  # (site, layer, value) -> the value to go on with
 
-SITES = ("norm1", "weights", "values", "attention", "norm2", "mlp_input", "mlp", "output")
+SITES = ("norm1", "weights", "values", "attention", "norm2", "mlp_input", "mlp", "output", "norm")
 REMOVABLE = ("attention", "mlp", "norm1", "norm2")
 
 

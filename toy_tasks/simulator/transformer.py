@@ -139,7 +139,12 @@ class Transformer:
         return params
 
     def forward(self, params: Params, tokens: Tensor, edit: Edit = unchanged) -> Forward:
-        """All of it, for tokens (b, t) of one replica. `edit` sees, and may replace, what each site computes."""
+        """All of it, for tokens (b, t) of one replica.
+
+        `edit` (site, layer, value) -> value sees, and may replace, what each site computes; see `interventions`.
+        """
+        for i in getattr(edit, "layers", None) or ():
+            choice("layers", i, range(self.layers + 1))
         h = params["token"][tokens] + params["position"][: tokens.shape[-1]]
         layers = []
         for i, block in enumerate(self.blocks):
