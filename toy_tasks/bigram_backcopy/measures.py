@@ -11,6 +11,7 @@ from torch import Tensor
 
 from toy_tasks.bigram_backcopy.task import BigramBackcopy
 from toy_tasks.randomness import DeviceConstant
+from toy_tasks.simulator.sink_metrics import sink_logits
 from toy_tasks.task import Batch
 
 if TYPE_CHECKING:
@@ -61,9 +62,6 @@ class BackcopyMeasures:
         copied = log_q.gather(-1, tokens[:, :-1, None]).squeeze(-1)  # the oracle after a trigger: the token before it
 
         weights, scores = layer.weights.mean(dim=1), layer.scores.mean(dim=1)  # over heads; (b, query, key)
-        earlier = torch.ones_like(scores[0]).tril(-1)
-        earlier[:, 0] = 0.0  # keys 1 <= j < i
-        others = (torch.where(earlier > 0, scores, 0.0)).sum(dim=-1) / earlier.sum(dim=-1).clamp(min=1.0)
         value_norm, residual_norm = layer.values.norm(dim=-1), layer.output.norm(dim=-1)
         return {
             "loss": -every_log_q.gather(-1, batch["targets"][..., None]).mean(),
@@ -71,7 +69,7 @@ class BackcopyMeasures:
             "bigram_excess": over(plain, kl),
             "sink_weight": over(plain, weights[:, 1:, 0]),
             "copy_weight": over(copying, torch.diagonal(weights, offset=-1, dim1=-2, dim2=-1)),
-            "sink_logit": over(plain[:, 1:], (scores[:, :, 0] - others)[:, 2:]),
+            "sink_logit": over(plain[:, 1:], sink_logits(scores)),
             "value_norm": value_norm[:, 0].mean(),
             "other_value_norm": value_norm[:, 1:].mean(),
             "residual_norm": residual_norm[:, 0].mean(),

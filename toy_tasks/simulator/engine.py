@@ -30,7 +30,10 @@ GPU_CHUNK = 256
 
 
 class Model(Protocol):
-    """What can be trained: two pure functions of one replica. Optional: `sized_for(task)` returns a completed model."""
+    """What can be trained: two pure functions of one replica.
+
+    Optional: `sized_for(task)` returns a completed model; `frozen_names` are parameters that keep their initial values.
+    """
 
     def init(self, key: Key) -> Params:
         """Initial parameters by name; any float dtype."""
@@ -178,10 +181,10 @@ class Chunk:
     def __init__(self, plan: Plan, seeds: list[int], numbers: Numbers) -> None:
         self.plan, self.numbers = plan, numbers
         self.seeds = torch.tensor(seeds, dtype=torch.int32, device=plan.device)
-        draw = vmap(lambda seed: plan.model.init(Key(seed, INITIAL)))
+        draw = vmap(lambda seed, numbers: bind(plan.model, numbers).init(Key(seed, INITIAL)))
         # an initial value that ignores the seed comes back as one number seen by all replicas: each gets its own copy
-        self.params: Params = {k: p.to(plan.dtype).contiguous() for k, p in draw(self.seeds).items()}
-        self.state: State = tree_map(torch.Tensor.contiguous, vmap(plan.optimizer.init)(self.params))
+        self.params: Params = {k: p.to(plan.dtype).contiguous() for k, p in draw(self.seeds, numbers["model"]).items()}
+        self.state: State = tree_map(torch.Tensor.contiguous, vmap(plan.optimizer.init)(self.trained(self.params)))
         self.alive = torch.ones(len(seeds), dtype=torch.bool, device=plan.device)
         self.died = torch.full((len(seeds),), -1, dtype=torch.int64, device=plan.device)
         self.step = torch.zeros((), dtype=torch.int64, device=plan.device)
@@ -202,6 +205,11 @@ class Chunk:
 
         return alone
 
+    def trained(self, params: Params) -> Params:
+        """The parameters that move: a frozen one has neither gradient nor state, and no weight decay."""
+        frozen = getattr(self.plan.model, "frozen_names", ())
+        return {name: p for name, p in params.items() if name not in frozen}
+
     def batch(self) -> Batch:
         """This step's data for every replica."""
         return self.plan.task.sample(Key(self.seeds, DATA, self.step), self.plan.batch)
@@ -220,18 +228,19 @@ class Chunk:
         ) -> tuple[Params, State, Tensor]:
             model = bind(self.plan.model, numbers["model"])
             optimizer = bind(self.plan.optimizer, numbers["optimizer"])
-            grads, loss = grad_and_value(model.loss)(params, batch)
+            moving = self.trained(params)
+            grads, loss = grad_and_value(lambda moving: model.loss(params | moving, batch))(moving)
             alive = alive & torch.isfinite(loss)
             for grad in grads.values():
                 alive = alive & torch.isfinite(grad).all()
-            new, new_state = optimizer.update(params, grads, state, step)
+            new, new_state = optimizer.update(moving, grads, state, step)
             for p in new.values():
                 alive = alive & torch.isfinite(p).all()  # a finite gradient may still overflow
 
             def kept(fresh: Params, old: Params) -> Params:
                 return {k: torch.where(alive, fresh[k], old[k]) for k in old}
 
-            return kept(new, params), {k: kept(new_state[k], state[k]) for k in state}, alive
+            return params | kept(new, moving), {k: kept(new_state[k], state[k]) for k in state}, alive
 
         return self.for_all(one_replica)(params, state, alive, numbers, batch)
 
@@ -239,8 +248,11 @@ class Chunk:
         """Measures of every replica on its evaluation batch; changes nothing."""
 
         def one_replica(params: Params, batch: Batch, numbers: dict[str, Tensor]) -> dict[str, Tensor]:
-            extra = self.plan.measures(params, batch) if self.plan.measures else {}
-            return extra if "loss" in extra else {"loss": bind(self.plan.model, numbers).loss(params, batch)} | extra
+            measures, model = self.plan.measures, bind(self.plan.model, numbers)
+            if numbers and hasattr(measures, "model"):
+                measures = bind(measures, {"model": model})  # it sees this replica's numbers too
+            extra = measures(params, batch) if measures else {}
+            return extra if "loss" in extra else {"loss": model.loss(params, batch)} | extra
 
         with torch.no_grad():
             values = self.for_all(one_replica)(self.params, self.held_out, self.numbers["model"])

@@ -1,7 +1,7 @@
 """Numbers that differ between replicas: any number of a model or optimiser may be an array, one value per replica.
 
 A specification (a frozen dataclass) is split into the arrays among its fields and, inside the batched step, bound to
-each replica's own values, so that formulas only ever see scalars.
+each replica's own values, so that formulas only ever see scalars. Arrays inside a `Part` of it count too.
 """
 
 from __future__ import annotations
@@ -17,22 +17,35 @@ from torch import Tensor
 Spec = TypeVar("Spec")
 
 
+class Part:
+    """A specification inside another one whose numbers may differ between replicas as well."""
+
+
 def per_replica(name: str, spec: object, replicas: int, dtype: torch.dtype) -> dict[str, Tensor]:
-    """The array fields of `spec` as tensors (replicas,); `ValueError` when a length does not fit."""
+    """The array fields of `spec` and its parts as tensors (replicas,), by dotted name.
+
+    `ValueError` when a length does not fit.
+    """
+    found: dict[str, Tensor] = {}
     if not is_dataclass(spec):
-        return {}
-    arrays = {f.name: getattr(spec, f.name) for f in fields(spec) if isinstance(getattr(spec, f.name), np.ndarray)}
-    for field, values in arrays.items():
-        if values.shape != (replicas,):
-            raise ValueError(f"{name}.{field} must hold one value per seed ({replicas}), got shape {values.shape}")
-    return {field: torch.tensor(values, dtype=dtype) for field, values in arrays.items()}
+        return found
+    for field in fields(spec):
+        value, full = getattr(spec, field.name), f"{name}.{field.name}"
+        if isinstance(value, Part):
+            found |= {f"{field.name}.{k}": v for k, v in per_replica(full, value, replicas, dtype).items()}
+        elif isinstance(value, np.ndarray):
+            if value.shape != (replicas,):
+                raise ValueError(f"{full} must hold one value per seed ({replicas}), got shape {value.shape}")
+            found[field.name] = torch.tensor(value, dtype=dtype)
+    return found
 
 
 def bind(spec: Spec, values: dict[str, Any]) -> Spec:
-    """`spec` with the given fields replaced by one replica's (possibly traced) values, unchecked."""
+    """`spec` with the named fields, of its parts too, replaced by one replica's (possibly traced) values, unchecked."""
     if not values:
         return spec
     bound = copy.copy(spec)
-    for field, value in values.items():
-        object.__setattr__(bound, field, value)
+    for name, value in values.items():
+        field, _, inner = name.partition(".")
+        object.__setattr__(bound, field, bind(getattr(bound, field), {inner: value}) if inner else value)
     return bound
