@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import fsolve
 
 from theory.sink_flow import (
     ConstantValue,
@@ -16,10 +17,13 @@ from theory.sink_flow import (
     drain_rate,
     drained_value,
     first_integrals,
+    fluctuation,
     joint_limit,
     loss_bound,
     monotone_quantity,
     pushed_logit_asymptote,
+    random_context_asymptote,
+    random_context_tail,
     sink_logit_asymptote,
     sink_logit_bounds,
 )
@@ -126,3 +130,58 @@ def test_statements_about_one_context_refuse_many(statement: Callable[[], object
         ValueError, match=r"hypothesis broken: one fixed context is needed, value_sum \(V,\), got shape"
     ):
         statement()
+
+
+# ------------------------------------------------------------------------------------------------------- the tail
+
+
+@pytest.mark.parametrize("law", ["uniform", "shared", "per query"])
+@pytest.mark.parametrize("seed", range(5))
+def test_tail_equals_a_root_finder_on_the_raw_equations(seed: int, law: str) -> None:
+    """N + V unknowns, the equations as the module states them, by MINPACK from a perturbed start."""
+    model = random_model(seed, law=law)
+    weights = np.broadcast_to(np.asarray(model.context_probability), (model.queries, 5))
+    sigma = [np.diag(p) - np.outer(p, p) for p in model.next_token]
+    means = weights @ model.value_sum
+    covariances = [np.cov(model.value_sum.T, aweights=w, ddof=0) for w in weights]
+
+    def equations(unknowns: np.ndarray) -> np.ndarray:
+        kappa, b = unknowns[: model.queries], unknowns[model.queries :]
+        gaps = [sigma[v] @ (kappa[v] * means[v] - b) for v in range(model.queries)]
+        pushes = [
+            model.frequency[v] * kappa[v] * (kappa[v] * np.trace(sigma[v] @ covariances[v]) + means[v] @ gaps[v]) - 0.5
+            for v in range(model.queries)
+        ]
+        return np.concatenate([pushes, model.frequency @ np.array(gaps) + b.mean()])
+
+    kappa, b = random_context_tail(model)
+    solution, _, found, message = fsolve(
+        equations, np.concatenate([kappa * 1.1, b + 0.01]), xtol=1e-13, full_output=True
+    )
+    assert found == 1 or np.abs(equations(solution)).max() < 1e-12, message
+    np.testing.assert_allclose(np.concatenate([kappa, b]), solution, rtol=1e-9, atol=1e-10)
+
+
+def test_one_query_knows_its_tail_in_closed_form() -> None:
+    """The value state cancels its mean entirely: kappa = (2 pi F)^(-1/2) and b = kappa (mu - mean)."""
+    model = SinkModel([[0.5, 0.3, 0.2]], [0.4], [[4.0, 0.0, -2.0], [0.0, 3.0, 1.0]], [10.0, 7.0], [0.25, 0.75])
+    kappa, b = random_context_tail(model)
+    mean = np.array([1.0, 2.25, 0.25])
+    difference = np.array([4.0, -3.0, -3.0])
+    variance = 0.25 * 0.75 * ([0.5, 0.3, 0.2] @ difference**2 - ([0.5, 0.3, 0.2] @ difference) ** 2)
+    assert fluctuation(model)[0] == pytest.approx(variance, rel=1e-14)
+    assert kappa[0] == pytest.approx((2 * 0.4 * variance) ** -0.5, rel=1e-14)
+    np.testing.assert_allclose(b, kappa[0] * (mean - mean.mean()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("law", ["shared", "per query"])
+@pytest.mark.parametrize("seed", range(2))
+def test_flow_against_the_tail_at_1e8(seed: int, law: str) -> None:
+    """Reference accuracy at t = 1e8: alpha to 4e-3, the level 4 t L / N to 4e-3; sum(beta) stays as it was."""
+    model, rng = random_model(seed, law=law, contexts=6), np.random.default_rng(seed)
+    beta = rng.normal(size=model.tokens)
+    path = model.flow(rng.normal(size=model.queries), beta, [0.0, 1e8])
+    alpha, _ = random_context_asymptote(model, [1e8])
+    assert np.abs(path.alpha[-1] - alpha[0]).max() < 4e-3
+    assert 4e8 * path.loss[-1] / model.queries == pytest.approx(1.0, abs=4e-3)
+    assert path.beta[-1].sum() == pytest.approx(beta.sum(), abs=1e-8)

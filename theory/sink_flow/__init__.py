@@ -22,6 +22,13 @@ from theory.sink_flow.model import (
     SinkPoint,
     SinkTrajectory,
 )
+from theory.sink_flow.random_contexts import (
+    RandomContexts,
+    RandomContextTail,
+    fluctuation,
+    random_context_asymptote,
+    random_context_tail,
+)
 
 __all__ = [
     "ConstantValue",
@@ -29,16 +36,21 @@ __all__ = [
     "FirstIntegrals",
     "FlowStart",
     "PushedValue",
+    "RandomContextTail",
+    "RandomContexts",
     "SinkModel",
     "SinkPoint",
     "SinkTrajectory",
     "drain_rate",
     "drained_value",
     "first_integrals",
+    "fluctuation",
     "joint_limit",
     "loss_bound",
     "monotone_quantity",
     "pushed_logit_asymptote",
+    "random_context_asymptote",
+    "random_context_tail",
     "sink_logit_asymptote",
     "sink_logit_bounds",
 ]
