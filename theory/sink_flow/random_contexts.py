@@ -1,8 +1,8 @@
 """Regime (d): sink logits and value state move together while the context varies, as in real sequences.
 
 The value state can only cancel the mean of what the other keys add; the rest fluctuates and keeps pushing the sink
-logits. The flow approaches a self-similar tail, e^{-alpha_v} and beta falling together like t^(-1/2). With mu_v the mean
-of z under the contexts of query v, Sigma_v = diag p_v - p_v p_v^T, and F_v = E Var_{p_v}(z - mu_v),
+logits. The flow approaches a self-similar tail, e^{-alpha_v} and beta falling together like t^(-1/2). With mu_v the
+mean of z under the contexts of query v, Sigma_v = diag p_v - p_v p_v^T, and F_v = E Var_{p_v}(z - mu_v),
 
     alpha_v = (1/2) log t - log kappa_v,    beta = c 1 - b t^(-1/2),    t L -> N/4,
     sum_v pi_v Sigma_v (kappa_v mu_v - b) = 0,    mean(b) = 0,
