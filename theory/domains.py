@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from theory.numerics import Array
+from theory.sink_flow.adam import OrderedAdamTail
 from theory.sink_flow.model import (
     ConstantValue,
     EqualLogits,
@@ -160,3 +161,12 @@ def random_contexts(draw: st.DrawFn) -> RandomContexts:
         values = values + raised * 2.0 / np.sqrt(fluctuation(SinkModel(rows, frequency, raised, weight, law)).min())
     model = SinkModel(rows, frequency, values, weight, law)
     return RandomContexts(model, draw(arrays((queries,), -1.5, 1.5)), draw(arrays((tokens,), -2.0, 2.0)))
+
+
+@domain(OrderedAdamTail)
+@st.composite
+def ordered_adam_tails(draw: st.DrawFn) -> OrderedAdamTail:
+    """lr in [1e-4, 1e-2], beta2 in [0, 0.997], beta1 a fraction of it up to 1, k in [1/2, 4]."""
+    beta2 = draw(st.one_of(floats(0.0, 0.9), floats(-2.5, -1.0).map(lambda x: 1 - 10.0**x)))
+    rate = draw(floats(-4.0, -2.0).map(lambda x: 10.0**x))
+    return OrderedAdamTail(rate, beta2 * draw(floats(0.0, 1.0)), beta2, draw(floats(0.5, 4.0)))
