@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from theory.numerics import Array
+from theory.sink_flow.adam import OrderedAdamTail
 from theory.sink_flow.model import (
     ConstantValue,
     EqualLogits,
@@ -22,6 +23,7 @@ from theory.sink_flow.model import (
     SinkModel,
     SinkPoint,
 )
+from theory.sink_flow.random_contexts import RandomContexts, fluctuation
 
 _DOMAINS: dict[type, Callable[[], st.SearchStrategy[Any]]] = {}
 
@@ -138,3 +140,33 @@ def pushed_values(draw: st.DrawFn) -> PushedValue:
     start = draw(flow_starts())
     fraction = draw(floats(0.1, 0.9))
     return PushedValue(start.model, start.alpha, fraction * start.model.mean_value)
+
+
+@domain(RandomContexts)
+@st.composite
+def random_contexts(draw: st.DrawFn) -> RandomContexts:
+    """2-5 contexts under a law shared by the queries or not, |z| <= 5, and F_v >= 1 so that t = 1e10 is late enough.
+
+    Where the draw fluctuates less, the first token's value in the first context is raised until it does.
+    """
+    tokens, queries, contexts = draw(st.integers(2, 6)), draw(st.integers(1, 4)), draw(st.integers(2, 5))
+    laws = draw(simplex_rows(draw(st.sampled_from([1, queries])), contexts, 0.5))
+    law = laws[0] if len(laws) == 1 else laws
+    rows, frequency = draw(simplex_rows(queries, tokens, 0.3)), draw(arrays((queries,), 0.2, 1.0))
+    values, weight = draw(arrays((contexts, tokens), -5.0, 5.0)), draw(arrays((contexts,), 5.0, 30.0))
+    raised = np.zeros_like(values)
+    raised[0, 0] = 1.0
+    if fluctuation(SinkModel(rows, frequency, values, weight, law)).min() < 1.0:
+        # sqrt(F) is a seminorm: raising by 2 / sqrt(F of the raise) leaves at least 1
+        values = values + raised * 2.0 / np.sqrt(fluctuation(SinkModel(rows, frequency, raised, weight, law)).min())
+    model = SinkModel(rows, frequency, values, weight, law)
+    return RandomContexts(model, draw(arrays((queries,), -1.5, 1.5)), draw(arrays((tokens,), -2.0, 2.0)))
+
+
+@domain(OrderedAdamTail)
+@st.composite
+def ordered_adam_tails(draw: st.DrawFn) -> OrderedAdamTail:
+    """lr in [1e-4, 1e-2], beta2 in [0, 0.997], beta1 a fraction of it up to 1, k in [1/2, 4]."""
+    beta2 = draw(st.one_of(floats(0.0, 0.9), floats(-2.5, -1.0).map(lambda x: 1 - 10.0**x)))
+    rate = draw(floats(-4.0, -2.0).map(lambda x: 10.0**x))
+    return OrderedAdamTail(rate, beta2 * draw(floats(0.0, 1.0)), beta2, draw(floats(0.5, 4.0)))

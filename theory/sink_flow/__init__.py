@@ -5,6 +5,7 @@ the three regimes (value state fixed, sink logit fixed, both trained), each with
 Nothing here samples sequences or trains networks.
 """
 
+from theory.sink_flow.adam import AdamTail, OrderedAdamTail, adam_growth_rate, saturated_growth_rate
 from theory.sink_flow.fixed_logit import drain_rate, drained_value
 from theory.sink_flow.fixed_value import (
     loss_bound,
@@ -22,23 +23,39 @@ from theory.sink_flow.model import (
     SinkPoint,
     SinkTrajectory,
 )
+from theory.sink_flow.random_contexts import (
+    RandomContexts,
+    RandomContextTail,
+    fluctuation,
+    random_context_asymptote,
+    random_context_tail,
+)
 
 __all__ = [
+    "AdamTail",
     "ConstantValue",
     "EqualLogits",
     "FirstIntegrals",
     "FlowStart",
+    "OrderedAdamTail",
     "PushedValue",
+    "RandomContextTail",
+    "RandomContexts",
     "SinkModel",
     "SinkPoint",
     "SinkTrajectory",
+    "adam_growth_rate",
     "drain_rate",
     "drained_value",
     "first_integrals",
+    "fluctuation",
     "joint_limit",
     "loss_bound",
     "monotone_quantity",
     "pushed_logit_asymptote",
+    "random_context_asymptote",
+    "random_context_tail",
+    "saturated_growth_rate",
     "sink_logit_asymptote",
     "sink_logit_bounds",
 ]

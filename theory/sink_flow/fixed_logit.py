@@ -12,7 +12,14 @@ from numpy.typing import ArrayLike
 from theory.claims import claim, excess
 from theory.numerics import Array, fitted_slope
 from theory.papers import GUO_2024
-from theory.sink_flow.model import EqualLogits, FlowStart, SinkModel, SinkPoint, require_full_support
+from theory.sink_flow.model import (
+    EqualLogits,
+    FlowStart,
+    SinkModel,
+    SinkPoint,
+    require_full_support,
+    require_one_context,
+)
 from theory.validation import finite_array, real
 
 
@@ -20,8 +27,10 @@ def drained_value(model: SinkModel, alpha: float, beta: ArrayLike) -> Float[Arra
     """The limit of the value state from `beta` when every sink logit is fixed at `alpha`:
 
     beta* = c 1 - e^{-alpha} z with c = mean(beta) + e^{-alpha} mean(z); its spread is e^{-alpha} times that of z.
-    Raises `ValueError` without full support: a token that no query predicts keeps its coordinate for ever.
+    Raises `ValueError` without full support: a token that no query predicts keeps its coordinate for ever; and for
+    random contexts.
     """
+    require_one_context(model)
     require_full_support(model)
     alpha = real("alpha", alpha)
     beta = finite_array("beta", beta, (model.tokens,))
@@ -30,6 +39,7 @@ def drained_value(model: SinkModel, alpha: float, beta: ArrayLike) -> Float[Arra
 
 def drain_rate(model: SinkModel, alpha: float) -> float:
     """The eventual exponential rate s^2 lambda_2(sum_v pi_v (diag p_v - p_v p_v^T)) of ||beta - beta*||."""
+    require_one_context(model)
     weighted = model.frequency[:, None] * model.next_token
     laplacian = np.diag(weighted.sum(axis=0)) - model.next_token.T @ weighted
     (sink,) = model.sink_weight([real("alpha", alpha)])

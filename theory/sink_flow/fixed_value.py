@@ -14,12 +14,21 @@ from numpy.typing import ArrayLike
 from theory.claims import claim, excess
 from theory.numerics import Array, fitted_slope
 from theory.papers import GUO_2024
-from theory.sink_flow.model import ConstantValue, FlowStart, PushedValue, SinkModel, SinkPoint, tail_times
+from theory.sink_flow.model import (
+    ConstantValue,
+    FlowStart,
+    PushedValue,
+    SinkModel,
+    SinkPoint,
+    require_one_context,
+    tail_times,
+)
 from theory.validation import finite_array, increasing_times
 
 
 def value_variance(model: SinkModel) -> Float[Array, " n"]:
     """Var_{p_v}(z) for every query."""
+    require_one_context(model)
     centred = model.value_sum - (model.next_token @ model.value_sum)[:, None]
     return (model.next_token * centred**2).sum(axis=-1)
 
@@ -31,6 +40,7 @@ def sink_logit_bounds(
 
     (1/2) log(e^{2 a} + 2 pi s(0)^3 e^{-R/W} Var_p(z) t)  <=  alpha(t)  <=  (1/2) log(e^{2 a} + pi R^2 t / 2).
     """
+    require_one_context(model)
     alpha = finite_array("alpha", alpha, (model.queries,))
     times = increasing_times("times", times)[:, None]
     spread = np.ptp(model.value_sum)
@@ -54,6 +64,7 @@ def sink_logit_asymptote(model: SinkModel, times: ArrayLike) -> Float[Array, "t 
 
 def loss_bound(model: SinkModel, alpha: ArrayLike, beta: ArrayLike, times: ArrayLike) -> Float[Array, "t n"]:
     """Upper bound 1 / (1/L_v(0) + s_v(0)^2 t) on L_v(t) = pi_v KL_v(t) when beta = c 1 is fixed."""
+    require_one_context(model)
     alpha, beta = finite_array("alpha", alpha, (model.queries,)), finite_array("beta", beta, (model.tokens,))
     start = model.frequency * model.divergence(alpha, beta)
     times = increasing_times("times", times)[:, None]

@@ -18,7 +18,14 @@ from theory.claims import claim, excess, relative_error
 from theory.numerics import Array
 from theory.papers import GUO_2024
 from theory.sink_flow.identities import Symbolic
-from theory.sink_flow.model import FlowStart, SinkModel, SinkPoint, require_full_support, require_spread_values
+from theory.sink_flow.model import (
+    FlowStart,
+    SinkModel,
+    SinkPoint,
+    require_full_support,
+    require_one_context,
+    require_spread_values,
+)
 from theory.validation import finite_array
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ class FirstIntegrals(NamedTuple):
 def first_integrals(model: SinkModel, alpha: ArrayLike, beta: ArrayLike) -> FirstIntegrals:
     """S = sum_k beta_k and Q = ||beta - zbar||^2 / 2 - sum_v (alpha_v + e^{alpha_v} / W), which the joint flow
     conserves."""
+    require_one_context(model)
     alpha, beta = finite_array("alpha", alpha, (model.queries,)), finite_array("beta", beta, (model.tokens,))
     sink_part = (alpha + np.exp(alpha) / model.weight).sum(axis=-1)
     return FirstIntegrals(beta.sum(axis=-1), 0.5 * ((beta - model.mean_value) ** 2).sum(axis=-1) - sink_part)
@@ -42,6 +50,7 @@ def first_integrals(model: SinkModel, alpha: ArrayLike, beta: ArrayLike) -> Firs
 
 def monotone_quantity(model: SinkModel, alpha: ArrayLike, beta: ArrayLike) -> Float[Array, ...]:
     """M = <zbar, beta> + sum_v e^{alpha_v} / W, which never increases along the joint flow."""
+    require_one_context(model)
     alpha, beta = finite_array("alpha", alpha, (model.queries,)), finite_array("beta", beta, (model.tokens,))
     return beta @ model.mean_value + np.exp(alpha).sum(axis=-1) / model.weight
 
@@ -52,8 +61,9 @@ def joint_limit(model: SinkModel, alpha: ArrayLike, beta: ArrayLike) -> tuple[fl
 
     alpha* is the unique root of the strictly decreasing function that the energy prescribes; found to rounding by
     bracketing. That the trajectory converges is observed on every instance tried; the identity of the limit is proved.
-    Raises `ValueError` unless next_token has full support and value_sum is not constant.
+    Raises `ValueError` unless the context is fixed, next_token has full support and value_sum is not constant.
     """
+    require_one_context(model)
     require_full_support(model)
     require_spread_values(model)
     total, energy = first_integrals(model, alpha, beta)

@@ -7,13 +7,16 @@ s_v = sigmoid(alpha_v - log W) the logits of v are perturbed by a convex combina
     delta_v = s_v beta + (1 - s_v) z / W,        L = sum_v pi_v KL(p_v || softmax(log p_v + delta_v)),
 
 and the flow is d alpha/dt = -dL/d alpha, d beta/dt = -dL/d beta. Time is learning rate times steps of gradient descent.
-Model of Guo et al. 2024 (read in their public code). Symbols: `next_token` p, `frequency` pi, `value_sum` z,
-`weight` W.
+In real sequences the other keys vary: context c has its own z_c and W_c, query v meets it with probability rho_vc, and
+the divergence is averaged over contexts. One fixed context is the case that the closed forms are about.
+Model of Guo et al. 2024 (read in their public code); random contexts are an extension made here. Symbols: `next_token`
+p, `frequency` pi, `value_sum` z, `weight` W, `context_probability` rho.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -36,16 +39,20 @@ class SinkTrajectory(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SinkModel:
-    """N query tokens over a vocabulary of V tokens, seen in one fixed context.
+    """N query tokens over a vocabulary of V tokens, seen in one fixed context or in C random ones.
 
-    next_token (N, V) rows that sum to 1; frequency (N,) > 0, need not sum to 1; value_sum (V,); weight > 0.
-    All methods accept leading axes: alpha (..., N), beta (..., V).
+    next_token (N, V) rows that sum to 1; frequency (N,) > 0, need not sum to 1; value_sum (V,) and weight > 0, or for
+    random contexts value_sum (C, V), weight > 0 or (C,), and context_probability (C,), or (N, C) where the law depends
+    on the query (default: every context equally likely).
+    All methods accept leading axes: alpha (..., N), beta (..., V). With random contexts, what belongs to a query has an
+    axis of contexts before that of queries: (..., C, N).
     """
 
     next_token: Float[Array, "n v"]
     frequency: Float[Array, " n"]
-    value_sum: Float[Array, " v"]
-    weight: float
+    value_sum: Float[Array, "*c v"]
+    weight: float | Float[Array, " c"]
+    context_probability: Float[Array, "*n c"] | None = None
 
     def __post_init__(self) -> None:
         rows = probability_rows("next_token", self.next_token, (None, None), leading=False)
@@ -54,11 +61,26 @@ class SinkModel:
         checked = {
             "next_token": rows,
             "frequency": positive_array("frequency", self.frequency, (rows.shape[0],), leading=False),
-            "value_sum": finite_array("value_sum", self.value_sum, (rows.shape[1],), leading=False),
-            "weight": real("weight", self.weight, above=0.0),
-        }
+        } | self._checked_contexts(*rows.shape)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def _checked_contexts(self, queries: int, tokens: int) -> dict[str, float | Array | None]:
+        if np.ndim(self.value_sum) != 2:
+            if self.context_probability is not None:
+                raise ValueError(f"context_probability needs value_sum (C, V), got shape {np.shape(self.value_sum)}")
+            value_sum = finite_array("value_sum", self.value_sum, (tokens,), leading=False)
+            return {"value_sum": value_sum, "weight": real("weight", self.weight, above=0.0)}  # type: ignore[arg-type]
+        value_sum = finite_array("value_sum", self.value_sum, (None, tokens), leading=False)
+        contexts = len(value_sum)
+        weight = np.full(contexts, self.weight) if np.ndim(self.weight) == 0 else self.weight
+        law = np.full(contexts, 1 / contexts) if self.context_probability is None else self.context_probability
+        shape = (queries, contexts) if np.ndim(law) == 2 else (contexts,)
+        return {
+            "value_sum": value_sum,
+            "weight": positive_array("weight", weight, (contexts,), leading=False),
+            "context_probability": probability_rows("context_probability", law, shape, leading=False),
+        }
 
     @property
     def queries(self) -> int:
@@ -71,24 +93,54 @@ class SinkModel:
         return self.next_token.shape[1]
 
     @property
-    def mean_value(self) -> Float[Array, " v"]:
+    def has_one_context(self) -> bool:
+        """Whether the context is fixed: value_sum (V,)."""
+        return self.value_sum.ndim == 1
+
+    @cached_property
+    def mean_value(self) -> Float[Array, "*c v"]:
         """z / W, what a query reads where it ignores the sink."""
-        return self.value_sum / self.weight
+        return self.value_sum / np.asarray(self.weight)[..., None]
+
+    @cached_property
+    def _importance(self) -> Array:
+        """pi_v (N,), or pi_v rho_vc (C, N): how much each divergence counts in the loss."""
+        if self.context_probability is None:
+            return self.frequency
+        return np.atleast_2d(self.context_probability).T * self.frequency
+
+    @cached_property
+    def _log_weight(self) -> Array:
+        """log W, as (1,) or (C, 1) to go with `_per_context`."""
+        return np.log(np.asarray(self.weight)[..., None])
+
+    @property
+    def _context_axis(self) -> tuple[int, ...]:
+        """The axis to sum over contexts: none, or the one before the last."""
+        return () if self.has_one_context else (-2,)
+
+    def _per_context(self, x: ArrayLike) -> Array:
+        """x (..., k) as it is, or (..., 1, k) to go with an axis of contexts."""
+        x = np.asarray(x, dtype=np.float64)
+        return x if self.has_one_context else x[..., None, :]
 
     def sink_weight(self, alpha: ArrayLike) -> Float[Array, "... n"]:
         """s_v, the attention that query v pays to the begin token."""
-        return expit(np.asarray(alpha, dtype=np.float64) - np.log(self.weight))
+        return expit(self._per_context(alpha) - self._log_weight)
+
+    def _ignored(self, alpha: ArrayLike) -> Array:
+        """1 - s_v, never by subtraction."""
+        return expit(self._log_weight - self._per_context(alpha))
 
     def perturbation(self, alpha: ArrayLike, beta: ArrayLike) -> Float[Array, "... n v"]:
         """delta_v up to a constant per query, chosen so that its mean under p_v is 0."""
-        alpha, beta = np.asarray(alpha, dtype=np.float64), np.asarray(beta, dtype=np.float64)
-        ignored = expit(np.log(self.weight) - alpha)[..., None]  # 1 - s, never by subtraction
+        beta = self._per_context(beta)
         # Constants drop out; anchoring both value states at their first token makes a constant value exactly 0.
-        sink, others = beta - beta[..., :1], self.mean_value - self.mean_value[:1]
-        delta = self.sink_weight(alpha)[..., None] * sink[..., None, :] + ignored * others
-        for _ in range(
-            2
-        ):  # the second pass removes the rounding of the first, which is large where delta is nearly flat
+        sink, others = beta - beta[..., :1], self.mean_value - self.mean_value[..., :1]
+        delta = self.sink_weight(alpha)[..., None] * sink[..., None, :]
+        delta = delta + self._ignored(alpha)[..., None] * others[..., None, :]
+        # Twice, because the first pass leaves rounding of the size of what it removes.
+        for _ in range(2):
             delta = delta - (self.next_token * delta).sum(axis=-1, keepdims=True)
         return delta
 
@@ -103,13 +155,14 @@ class SinkModel:
 
     def full_sink_pull(self, beta: ArrayLike) -> Float[Array, " n"]:
         """D_v = <softmax(log p_v + beta) - p_v, beta - z/W>; where negative, alpha_v keeps growing at fixed beta."""
+        require_one_context(self)
         residual = self.residual(np.full(self.queries, np.inf), beta)
         return (residual * (np.asarray(beta, dtype=np.float64) - self.mean_value)).sum(axis=-1)
 
     def loss(self, alpha: ArrayLike, beta: ArrayLike) -> Float[Array, ...]:
         """The excess risk L(alpha, beta) in nats."""
         alpha, beta = self._checked(alpha, beta)
-        return (self.frequency * self.divergence(alpha, beta)).sum(axis=-1)
+        return (self._importance * self.divergence(alpha, beta)).sum(axis=self._context_axis).sum(axis=-1)
 
     def gradient(self, alpha: ArrayLike, beta: ArrayLike) -> tuple[Float[Array, "... n"], Float[Array, "... v"]]:
         """(dL/d alpha, dL/d beta)."""
@@ -119,12 +172,12 @@ class SinkModel:
         return finite_array("alpha", alpha, (self.queries,)), finite_array("beta", beta, (self.tokens,))
 
     def _gradient(self, alpha: Array, beta: Array) -> tuple[Array, Array]:
-        sink = self.sink_weight(alpha)
-        ignored = expit(np.log(self.weight) - alpha)
+        pushed = self._importance * self.sink_weight(alpha)
         residual = self.residual(alpha, beta)
-        pull = (residual * (beta - self.mean_value)[..., None, :]).sum(axis=-1)
-        d_beta = ((self.frequency * sink)[..., None] * residual).sum(axis=-2)
-        return self.frequency * sink * ignored * pull, d_beta
+        pull = (residual * (self._per_context(beta) - self.mean_value)[..., None, :]).sum(axis=-1)
+        d_alpha = (pushed * self._ignored(alpha) * pull).sum(axis=self._context_axis)
+        d_beta = (pushed[..., None] * residual).sum(axis=-2).sum(axis=self._context_axis)
+        return d_alpha, d_beta
 
     def flow(
         self,
@@ -164,7 +217,7 @@ class SinkModel:
 
 @dataclass(frozen=True, eq=False)
 class SinkPoint:
-    """A model and any point (alpha, beta) of its parameter space."""
+    """A model with one fixed context, and any point (alpha, beta) of its parameter space."""
 
     model: SinkModel
     alpha: Float[Array, " n"]
@@ -177,13 +230,15 @@ class SinkPoint:
 
     def check_hypothesis(self) -> None:
         """Subtypes refuse points outside their hypothesis here."""
+        require_one_context(self.model)
 
     def flow(self, times: ArrayLike, frozen: Literal["alpha", "beta"] | None = None) -> SinkTrajectory:
         """`SinkModel.flow` from this point."""
         return self.model.flow(self.alpha, self.beta, times, frozen=frozen)
 
 
-def _require(holds: bool | np.bool_, hypothesis: str) -> None:
+def require(holds: bool | np.bool_, hypothesis: str) -> None:
+    """`ValueError` naming the hypothesis unless it holds."""
     if not holds:
         raise ValueError(f"hypothesis broken: {hypothesis}")
 
@@ -193,9 +248,9 @@ class ConstantValue(SinkPoint):
 
     def check_hypothesis(self) -> None:
         """As the class says."""
-        _require(
-            np.ptp(self.beta) == 0, f"beta must be constant, got values from {self.beta.min()} to {self.beta.max()}"
-        )
+        super().check_hypothesis()
+        low, high = self.beta.min(), self.beta.max()
+        require(low == high, f"beta must be constant, got values from {low} to {high}")
 
 
 class EqualLogits(SinkPoint):
@@ -203,7 +258,8 @@ class EqualLogits(SinkPoint):
 
     def check_hypothesis(self) -> None:
         """As the class says."""
-        _require(np.ptp(self.alpha) == 0, f"all sink logits must be equal, got {self.alpha}")
+        super().check_hypothesis()
+        require(np.ptp(self.alpha) == 0, f"all sink logits must be equal, got {self.alpha}")
         require_full_support(self.model)
 
 
@@ -212,6 +268,7 @@ class FlowStart(SinkPoint):
 
     def check_hypothesis(self) -> None:
         """As the class says."""
+        super().check_hypothesis()
         require_full_support(self.model)
         require_spread_values(self.model)
 
@@ -221,19 +278,25 @@ class PushedValue(SinkPoint):
 
     def check_hypothesis(self) -> None:
         """As the class says."""
+        super().check_hypothesis()
         pull = self.model.full_sink_pull(self.beta)
-        _require((pull < 0).all(), f"the pull at a full sink must be negative for every query, got {pull}")
+        require((pull < 0).all(), f"the pull at a full sink must be negative for every query, got {pull}")
+
+
+def require_one_context(model: SinkModel) -> None:
+    """`ValueError` for random contexts, of which this statement does not speak."""
+    require(model.has_one_context, f"one fixed context is needed, value_sum (V,), got shape {model.value_sum.shape}")
 
 
 def require_full_support(model: SinkModel) -> None:
     """`ValueError` unless every query predicts every token with positive probability."""
     least = model.next_token.min()
-    _require(least > 0, f"next_token must have full support (every entry > 0), got {least} among its entries")
+    require(least > 0, f"next_token must have full support (every entry > 0), got {least} among its entries")
 
 
 def require_spread_values(model: SinkModel) -> None:
     """`ValueError` where z is constant: then nothing distinguishes the tokens."""
-    _require(np.ptp(model.value_sum) > 0, f"value_sum must not be constant, got {model.value_sum}")
+    require(np.ptp(model.value_sum) > 0, f"value_sum must not be constant, got {model.value_sum}")
 
 
 def tail_times(last: float, *, decades: float = 2.0, points: int = 21) -> Array:
