@@ -24,6 +24,7 @@ from theory.sink_flow.model import (
     SinkPoint,
 )
 from theory.sink_flow.random_contexts import RandomContexts, fluctuation
+from theory.sink_flow.residual_peak import PeakStart, ResidualPeak
 
 _DOMAINS: dict[type, Callable[[], st.SearchStrategy[Any]]] = {}
 
@@ -170,3 +171,11 @@ def ordered_adam_tails(draw: st.DrawFn) -> OrderedAdamTail:
     beta2 = draw(st.one_of(floats(0.0, 0.9), floats(-2.5, -1.0).map(lambda x: 1 - 10.0**x)))
     rate = draw(floats(-4.0, -2.0).map(lambda x: 10.0**x))
     return OrderedAdamTail(rate, beta2 * draw(floats(0.0, 1.0)), beta2, draw(floats(0.5, 4.0)))
+
+
+@domain(PeakStart)
+@st.composite
+def peak_starts(draw: st.DrawFn) -> PeakStart:
+    """|c| <= 0.9, y in [0.1, 3], m + c in [0.1, 3]."""
+    overlap = draw(floats(-0.9, 0.9))
+    return PeakStart(ResidualPeak(overlap), draw(floats(0.1, 3.0)), draw(floats(0.1, 3.0)) - overlap)

@@ -23,6 +23,7 @@ from theory.sink_flow.model import (
     SinkPoint,
     SinkTrajectory,
 )
+from theory.sink_flow.published_peak import PublishedPeak, SizeCurves, published_size_dynamics
 from theory.sink_flow.random_contexts import (
     RandomContexts,
     RandomContextTail,
@@ -30,6 +31,7 @@ from theory.sink_flow.random_contexts import (
     random_context_asymptote,
     random_context_tail,
 )
+from theory.sink_flow.residual_peak import PeakStart, PeakTrajectory, ResidualPeak
 
 __all__ = [
     "AdamTail",
@@ -38,12 +40,17 @@ __all__ = [
     "FirstIntegrals",
     "FlowStart",
     "OrderedAdamTail",
+    "PeakStart",
+    "PeakTrajectory",
+    "PublishedPeak",
     "PushedValue",
     "RandomContextTail",
     "RandomContexts",
+    "ResidualPeak",
     "SinkModel",
     "SinkPoint",
     "SinkTrajectory",
+    "SizeCurves",
     "adam_growth_rate",
     "drain_rate",
     "drained_value",
@@ -52,6 +59,7 @@ __all__ = [
     "joint_limit",
     "loss_bound",
     "monotone_quantity",
+    "published_size_dynamics",
     "pushed_logit_asymptote",
     "random_context_asymptote",
     "random_context_tail",
