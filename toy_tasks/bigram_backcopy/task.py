@@ -13,7 +13,7 @@ from torch import Tensor
 from toy_tasks.bigram_backcopy.table import BigramTable
 from toy_tasks.randomness import CategoricalRows, DeviceConstant, Key
 from toy_tasks.task import Batch
-from toy_tasks.validation import count
+from toy_tasks.validation import choice, count
 
 
 class Marginals(NamedTuple):
@@ -33,12 +33,15 @@ class BigramBackcopy:
 
     triggers    token ids, or a number k for the k most frequent tokens.
     length      number of predicted positions n: inputs are x[0..n-1], targets x[1..n].
+    begin_tokens  how many <s> a sequence starts with, 0, 1 or 2; what follows them (or x[0] without any) is the
+                non-trigger by unigram frequency.
     Token ids 0..C-1 are the table's; `begin` = C is the begin token <s>; `vocabulary` = C + 1.
     """
 
     table: BigramTable
     triggers: int | tuple[int, ...] = 3
     length: int = 64
+    begin_tokens: int = 1
 
     def __post_init__(self) -> None:
         unigram = self.table.unigram
@@ -55,6 +58,9 @@ class BigramBackcopy:
             )
         object.__setattr__(self, "triggers", tuple(sorted(chosen)))
         object.__setattr__(self, "length", count("length", self.length, least=3))
+        object.__setattr__(
+            self, "begin_tokens", choice("begin_tokens", count("begin_tokens", self.begin_tokens, least=0), (0, 1, 2))
+        )
 
     @property
     def trigger_ids(self) -> tuple[int, ...]:
@@ -96,56 +102,85 @@ class BigramBackcopy:
         return DeviceConstant(torch.from_numpy(self.is_trigger))
 
     def sequences(self, integers: Tensor) -> Tensor:
-        """Token sequences x[0..n] (..., n + 1, b) driven by uniform integers in [0, 2^31) (..., n, b)."""
-        is_trigger = self._is_trigger.on(integers.device)
+        """Token sequences x[0..n] (..., n + 1, b) driven by one uniform integer in [0, 2^31) per token but <s>.
+
+        integers (..., n + 1 - begin_tokens, b).
+        """
         before = current = torch.full_like(integers[..., 0, :], self.begin)
-        tokens = [current]
+        tokens = [current] * self.begin_tokens
         for drawn in integers.unbind(dim=-2):
-            following = torch.where(is_trigger[current], before, self._rows.draw(current, drawn))
-            before, current = current, following
+            before, current = current, self._following(before, current, drawn)
             tokens.append(current)
         return torch.stack(tokens, dim=-2)
 
+    def _following(self, before: Tensor, current: Tensor, drawn: Tensor) -> Tensor:
+        """The token after `current`, `before` being the one before it."""
+        is_trigger = self._is_trigger.on(drawn.device)
+        return torch.where(is_trigger[current], before, self._rows.draw(current, drawn))
+
     def sample(self, key: Key, batch: int) -> Batch:
         """`tokens` and `targets`, int64 (..., batch, length)."""
-        x = self.sequences(key.integers(self.length, count("batch", batch))).transpose(-1, -2)
+        drawn = key.integers(self.length + 1 - self.begin_tokens, count("batch", batch))
+        x = self.sequences(drawn).transpose(-1, -2)
         return {"tokens": x[..., :-1], "targets": x[..., 1:]}
 
     # --------------------------------------------------------------------------------- exact population quantities
 
-    def marginals(self) -> Marginals:
-        """The law of every position, by forward recursion over the chain."""
-        plain = np.zeros((self.length + 1, self.vocabulary))
-        copying = np.zeros_like(plain)
+    def after_trigger(self) -> np.ndarray:
+        """(V, K, V) the law of what follows the k-th of K triggers (axis 1) when v stood before it (axis 0)."""
+        size = self.vocabulary
+        return np.broadcast_to(np.eye(size)[:, None], (size, len(self.trigger_ids), size))
+
+    def _states(self) -> tuple[np.ndarray, np.ndarray]:
+        """The law of every position by forward recursion: on non-triggers (n + 1, V), on triggers (n + 1, V, K).
+
+        The latter together with the token before the trigger.
+        """
+        triggers, after = list(self.trigger_ids), self.after_trigger()
+        steps = self.length + 1 - self.begin_tokens
+        plain = np.zeros((steps + 1, self.vocabulary))
+        copying = np.zeros((steps + 1, self.vocabulary, len(triggers)))
         plain[0, self.begin] = 1.0
-        to_plain = np.where(self.is_trigger, 0.0, self.next_token)
-        to_trigger = self.next_token @ self.is_trigger
-        for j in range(self.length):
-            plain[j + 1] = plain[j] @ to_plain + copying[j]
-            copying[j + 1] = plain[j] * to_trigger
-        return Marginals(plain, copying)
+        for j in range(steps):
+            followed = np.einsum("vk,vkw->kw", copying[j], after)
+            plain[j + 1] = np.where(self.is_trigger, 0.0, plain[j] @ self.next_token + followed.sum(axis=0))
+            copying[j + 1] = plain[j][:, None] * self.next_token[:, triggers]
+            copying[j + 1, triggers] += followed[:, triggers]
+        rows = [0] * self.begin_tokens + list(range(1, steps + 1))
+        return plain[rows], copying[rows]
+
+    def marginals(self) -> Marginals:
+        """The law of every position."""
+        plain, copying = self._states()
+        return Marginals(plain, copying.sum(axis=-1))
 
     def query_frequency(self) -> np.ndarray:
         """(V,) how often, per sequence position in 0..length-1, a query stands on each non-trigger token or <s>."""
         return self.marginals().plain[:-1].mean(axis=0)
 
     def entropy(self) -> np.ndarray:
-        """(V,) entropy in nats of the oracle's prediction after each non-trigger token; after a trigger it is 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(self.next_token > 0, -self.next_token * np.log(self.next_token), 0.0)
-        return terms.sum(axis=1)
+        """(V,) entropy in nats of the oracle's prediction after each non-trigger token."""
+        return _entropy(self.next_token)
 
     def copy_entropy(self) -> float:
-        """Mean entropy in nats of the copied token given only its trigger: the least copying risk without attention.
+        """Least mean risk in nats on trigger queries, seeing the trigger alone (no attention); nan if there are none.
 
-        nan where no trigger can occur.
+        For `BigramBackcopy` the mean entropy of the copied token given its trigger.
         """
-        before = self.marginals().plain[: self.length - 1].sum(axis=0)  # what stands before a trigger at 1..length-1
-        joint = (before[:, None] * self.next_token)[:, list(self.trigger_ids)]
+        queries = self._states()[1][: self.length].sum(axis=0)
+        followed = np.einsum("vk,vkw->kw", queries, self.after_trigger())
         with np.errstate(divide="ignore", invalid="ignore"):
-            surprise = np.where(joint > 0, -joint * np.log(joint / joint.sum(axis=0)), 0.0)
-            return float(surprise.sum() / joint.sum())
+            surprise = np.where(followed > 0, -followed * np.log(followed / followed.sum(axis=1, keepdims=True)), 0.0)
+            return float(surprise.sum() / followed.sum())
 
     def optimal_loss(self) -> float:
         """The least mean cross-entropy over all positions that any predictor can reach, in nats."""
-        return float(self.query_frequency() @ self.entropy())
+        plain, copying = self._states()
+        drawn = plain[max(self.begin_tokens - 1, 0) : -1]  # that a begin token follows another is no surprise
+        total = (drawn @ self.entropy()).sum() + (copying[:-1] * _entropy(self.after_trigger())).sum()
+        return float(total / self.length)
+
+
+def _entropy(rows: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(rows > 0, -rows * np.log(rows), 0.0).sum(axis=-1)
