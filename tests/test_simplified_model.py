@@ -18,6 +18,15 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from toy_tasks.bigram_backcopy import BackcopyMeasures, BigramBackcopy, BigramTable
 from toy_tasks.randomness import DATA, INITIAL, Key
 from toy_tasks.simulator import AdamW, simulate
+from toy_tasks.simulator.block import unchanged
+from toy_tasks.simulator.interventions import (
+    Chain,
+    ideal_pattern,
+    remove_mlp,
+    zero_attention,
+    zero_first_mlp_input,
+    zero_first_value,
+)
 from toy_tasks.simulator.simplified import VECTORS, SimplifiedModel
 
 TASK = BigramBackcopy(BigramTable.synthetic(6), 2, 8)
@@ -102,6 +111,26 @@ def test_parameters() -> None:
     assert MODEL.triggers == TASK.trigger_ids
 
 
+def test_interventions_on_the_simplified_model() -> None:
+    """Without attention the MLP remains, without the MLP the attention; the ideal pattern reads one value."""
+    params, tokens = initial(MODEL, 4), batch_of(5, 20)["tokens"]
+    copying = torch.from_numpy(TASK.is_trigger)[tokens]
+    whole, attended, mlp = (
+        MODEL.forward(params, tokens, edit).logits for edit in (unchanged, remove_mlp(), zero_attention())
+    )
+    torch.testing.assert_close(attended + mlp, whole, rtol=0, atol=1e-13)
+    torch.testing.assert_close(mlp, torch.relu(params["up"].T[tokens]) @ params["down"].T, rtol=0, atol=1e-13)
+    torch.testing.assert_close(
+        MODEL.forward(params, tokens, zero_first_mlp_input()).logits[:, 0], attended[:, 0], rtol=0, atol=1e-13
+    )
+    ideal = MODEL.forward(params, tokens, Chain((ideal_pattern(copying), zero_first_value(), remove_mlp()))).logits
+    for b, x in enumerate(tokens.tolist()):
+        for i in range(8):
+            copied = torch.eye(7, dtype=torch.float64)[x[i - 1]] * params["value"][x[i - 1]]
+            expected = copied if x[i] in TASK.trigger_ids else torch.zeros(7, dtype=torch.float64)
+            torch.testing.assert_close(ideal[b, i], expected, rtol=0, atol=1e-14)
+
+
 def test_gradients_equal_finite_differences() -> None:
     model = replace(MODEL, output=True)
     params, batch = initial(model, 8), batch_of(9)
@@ -118,7 +147,7 @@ def test_gradients_equal_finite_differences() -> None:
 def test_it_trains_alone_in_company_and_traced(output: bool) -> None:
     model = replace(MODEL, output=output)
     options: dict[str, Any] = {"steps": 5, "batch": 8, "evaluation": 8, "dtype": torch.float64}
-    measures = BackcopyMeasures(TASK, model)  # type: ignore[arg-type]
+    measures = BackcopyMeasures(TASK, model)
     together = simulate(TASK, model, AdamW(0.03), seeds=[1, 2, 3], chunk=3, measures=measures, **options)
     alone = simulate(TASK, model, AdamW(0.03), seeds=[2], measures=measures, **options)
     for name, p in alone.params.items():
@@ -143,7 +172,7 @@ def test_it_learns_to_copy_with_a_sink() -> None:
     """1,500 steps of AdamW 0.03: measured backcopy risks 2.3e-4 and 2.0e-4 nats, mean sink weights 0.984 and 0.985."""
     task = BigramBackcopy(BigramTable.synthetic(12), 2, 24)
     model = SimplifiedModel().sized_for(task)
-    measures = BackcopyMeasures(task, model)  # type: ignore[arg-type]
+    measures = BackcopyMeasures(task, model)
     run = simulate(task, model, AdamW(0.03, 0.9, 0.99), seeds=[0, 1], steps=1500, batch=32, measures=measures)
     assert (run["backcopy_risk"][:, -1] < 1e-3).all()
     assert (run["sink_weight"][:, 0] < 0.2).all()

@@ -4,9 +4,17 @@
 quantities, `variants` its relatives, `measures` what to record of a model trained on it. No training here.
 """
 
-from toy_tasks.bigram_backcopy.measures import BackcopyMeasures
+from toy_tasks.bigram_backcopy.measures import BackcopyMeasures, SinkMeasures
 from toy_tasks.bigram_backcopy.table import BigramTable
 from toy_tasks.bigram_backcopy.task import BigramBackcopy
 from toy_tasks.bigram_backcopy.variants import DormantCopy, InterpolatedCopy, MarkovChain
 
-__all__ = ["BackcopyMeasures", "BigramBackcopy", "BigramTable", "DormantCopy", "InterpolatedCopy", "MarkovChain"]
+__all__ = [
+    "BackcopyMeasures",
+    "BigramBackcopy",
+    "BigramTable",
+    "DormantCopy",
+    "InterpolatedCopy",
+    "MarkovChain",
+    "SinkMeasures",
+]

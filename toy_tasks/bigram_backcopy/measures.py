@@ -11,10 +11,13 @@ from torch import Tensor
 
 from toy_tasks.bigram_backcopy.task import BigramBackcopy
 from toy_tasks.randomness import DeviceConstant
-from toy_tasks.simulator.sink_metrics import sink_logits
+from toy_tasks.simulator.sink_metrics import Modules, delta_logits, outliers, sink_logits, sink_rate, spread
 from toy_tasks.task import Batch
+from toy_tasks.validation import number
 
 if TYPE_CHECKING:
+    from toy_tasks.simulator.block import Layer
+    from toy_tasks.simulator.simplified import SimplifiedModel
     from toy_tasks.simulator.transformer import Transformer
 
 
@@ -34,7 +37,7 @@ class BackcopyMeasures:
     """
 
     task: BigramBackcopy
-    model: Transformer
+    model: Transformer | SimplifiedModel
     layer: int = 0
 
     @cached_property
@@ -74,4 +77,65 @@ class BackcopyMeasures:
             "other_value_norm": value_norm[:, 1:].mean(),
             "residual_norm": residual_norm[:, 0].mean(),
             "other_residual_norm": residual_norm[:, 1:].mean(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class SinkMeasures:
+    """Signs of sinks and outliers of one replica, for all l layers at once. Position 0 is the sink's.
+
+    loss            mean cross-entropy of the next token over all positions, nats (the training loss)
+    and per layer (l,):
+    sink_weight     mean attention of non-trigger queries at positions >= 1 on position 0
+    sink_rate       percentage of (sequence, head) whose importance of position 0 exceeds `epsilon`
+    delta_logit, delta_logit_low, delta_logit_high
+                    mean, 10% and 90% quantile over non-trigger tokens of the token's mean sink logit
+    value_norm, other_value_norm, residual_norm, other_residual_norm
+                    norm of W_o v and of the block's output, at position 0 and on average elsewhere
+    peak            residual_norm - other_residual_norm
+    and over all modules: inf_norm, the largest; kurtosis, the mean.
+    """
+
+    task: BigramBackcopy
+    model: Transformer | SimplifiedModel
+    epsilon: float = 0.3
+
+    def __post_init__(self) -> None:
+        epsilon = number("epsilon", self.epsilon, low=0)
+        if not isinstance(epsilon, float):
+            raise TypeError(f"epsilon must be one number, got {self.epsilon!r}")
+        object.__setattr__(self, "epsilon", epsilon)
+
+    @cached_property
+    def _is_trigger(self) -> DeviceConstant:
+        return DeviceConstant(torch.from_numpy(self.task.is_trigger))
+
+    def __call__(self, params: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Values by name, for one replica: tokens (b, t)."""
+        tokens, modules = batch["tokens"], Modules()
+        plain = ~self._is_trigger.on(tokens.device)[tokens]
+        out = self.model.forward(params, tokens, modules)
+        layers = [self._of_layer(layer, tokens, plain) for layer in out.layers]
+        log_q = torch.log_softmax(out.logits, dim=-1)
+        return {
+            "loss": -log_q.gather(-1, batch["targets"][..., None]).mean(),
+            **{name: torch.stack([layer[name] for layer in layers]) for name in layers[0]},
+            **outliers(modules)._asdict(),
+        }
+
+    def _of_layer(self, layer: Layer, tokens: Tensor, plain: Tensor) -> dict[str, Tensor]:
+        queries = plain[:, 1:].to(layer.weights.dtype)
+        deltas = spread(delta_logits(layer.scores, tokens, self.task.vocabulary, plain))
+        norms = {"value_norm": layer.values.norm(dim=-1), "residual_norm": layer.output.norm(dim=-1)}
+        first = {name: norm[:, 0].mean() for name, norm in norms.items()}
+        others = {f"other_{name}": norm[:, 1:].mean() for name, norm in norms.items()}
+        return {
+            "sink_weight": (queries * layer.weights.mean(dim=1)[:, 1:, 0]).sum() / queries.sum(),
+            "sink_rate": sink_rate(layer.weights, self.epsilon),
+            "delta_logit": deltas.mean,
+            "delta_logit_low": deltas.low,
+            "delta_logit_high": deltas.high,
+            **first,
+            **others,
+            "peak": first["residual_norm"] - others["other_residual_norm"],
         }

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from toy_tasks.simulator.attention import Attention, Shapes
+from toy_tasks.validation import choice
 
 Params = dict[str, Tensor]
 Edit = Callable[[str, int, Tensor], Tensor]  # (site, layer, value) -> the value to go on with
@@ -32,6 +33,12 @@ class Layer(NamedTuple):
 def unchanged(site: str, layer: int, value: Tensor) -> Tensor:
     """The edit that changes nothing."""
     return value
+
+
+def check_layers(edit: Edit, layers: int) -> None:
+    """Refuse an edit that names a layer which a model of so many layers does not have; `layers` is the final norm's."""
+    for i in getattr(edit, "layers", None) or ():
+        choice("layers", i, range(layers + 1))
 
 
 @dataclass(frozen=True)

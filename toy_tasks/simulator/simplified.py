@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from toy_tasks.randomness import Key
 from toy_tasks.simulator.attention import Shapes
-from toy_tasks.simulator.block import Layer, Params, causal
+from toy_tasks.simulator.block import Edit, Layer, Params, causal, check_layers, unchanged
 from toy_tasks.simulator.transformer import Forward
 from toy_tasks.task import Batch
 from toy_tasks.validation import count
@@ -78,15 +78,22 @@ class SimplifiedModel:
             for n, (name, shape) in enumerate(self.shapes().items())
         }
 
-    def forward(self, params: Params, tokens: Tensor) -> Forward:
-        """All of it, for tokens (b, t) of one replica; one layer of one head, whose `output` are the logits."""
-        scores = self._scores(params, tokens)
-        weights = torch.softmax(scores, dim=-1)
+    def forward(self, params: Params, tokens: Tensor, edit: Edit = unchanged) -> Forward:
+        """All of it, for tokens (b, t) of one replica; one layer of one head, whose `output` are the logits.
+
+        `edit` (site, layer, value) -> value works as in `Transformer`; there are no LayerNorms.
+        """
+        check_layers(edit, 1)
+        one_hot = (tokens[..., None] == torch.arange(self.vocabulary or 0, device=tokens.device)).to(params["up"].dtype)
         first = torch.arange(tokens.shape[-1], device=tokens.device)[:, None] == 0
         sink_value = params["output"] @ params["sink_value"] if self.output else params["sink_value"]
-        values = torch.where(first, sink_value, self._one_hot(tokens) * params["value"])
-        logits = weights[:, 0] @ values + torch.relu(params["up"].T[tokens]) @ params["down"].T
-        return Forward(logits, (Layer(scores, weights, values, logits),))
+        values = edit("values", 0, torch.where(first, sink_value, one_hot * params["value"])[:, None])
+        scores = self._scores(params, tokens)
+        weights = edit("weights", 0, torch.softmax(scores, dim=-1))
+        attended = edit("attention", 0, (weights @ values)[:, 0])
+        hidden = torch.relu(edit("mlp_input", 0, one_hot) @ params["up"].T)
+        logits = edit("output", 0, attended + edit("mlp", 0, hidden @ params["down"].T))
+        return Forward(logits, (Layer(scores, weights, values[:, 0], logits),))
 
     def loss(self, params: Params, batch: Batch) -> Tensor:
         """Mean cross-entropy of `targets` given `tokens`, over batch and positions, in nats."""
@@ -103,7 +110,3 @@ class SimplifiedModel:
         to_previous = params["copy_logit"][tokens][..., None] * is_previous
         to_first = params["sink_logit"][tokens][..., None] * (position == 0)
         return causal(torch.where(copying[..., None], to_previous, to_first)[:, None])
-
-    def _one_hot(self, tokens: Tensor) -> Tensor:
-        """(b, t) -> (b, t, v) bool."""
-        return tokens[..., None] == torch.arange(self.vocabulary or 0, device=tokens.device)

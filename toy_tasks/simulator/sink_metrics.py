@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from toy_tasks.validation import choice
+
 if TYPE_CHECKING:
     from toy_tasks.simulator.transformer import Transformer
 
@@ -80,6 +82,7 @@ def importance(weights: Tensor) -> Tensor:
 
 def sink_rate(weights: Tensor, epsilon: float = 0.3, position: int = 0) -> Tensor:
     """Percentage of (sample, head, ...) whose importance at `position` exceeds epsilon; weights (..., t, t)."""
+    choice("position", position, range(weights.shape[-1]))
     exceeds = importance(weights)[..., position] > epsilon
     return 100 * exceeds.to(weights.dtype).mean()
 
@@ -97,17 +100,24 @@ def kurtosis(x: Tensor, guard: float = 1e-6) -> Tensor:
     return (centred.pow(4).mean(dim=-1) / (variance.square() + guard)).mean()
 
 
-def module_outputs(model: Transformer, params: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
-    """What every LayerNorm, attention (after W_o), MLP and block returns (b, t, d), by names such as "0.mlp"."""
-    seen: dict[str, Tensor] = {}
+class Modules(dict[str, Tensor]):
+    """An edit that changes nothing and keeps what each LayerNorm, attention (after W_o), MLP and block returns.
 
-    def watch(site: str, layer: int, value: Tensor) -> Tensor:
+    (b, t, d) each, by names such as "0.mlp", "1.norm2", "0.output", and "norm".
+    """
+
+    def __call__(self, site: str, layer: int, value: Tensor) -> Tensor:
+        """The value itself."""
         if site in MODULES:
-            seen[site if site == "norm" else f"{layer}.{site}"] = value
+            self[site if site == "norm" else f"{layer}.{site}"] = value
         return value
 
-    model.forward(params, tokens, watch)
-    return seen
+
+def module_outputs(model: Transformer, params: dict[str, Tensor], tokens: Tensor) -> Modules:
+    """`Modules` of a forward pass."""
+    modules = Modules()
+    model.forward(params, tokens, modules)
+    return modules
 
 
 def outliers(modules: dict[str, Tensor]) -> Outliers:

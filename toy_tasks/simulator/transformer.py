@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from toy_tasks.randomness import Key
 from toy_tasks.simulator.attention import ATTENTION, Attention, Shapes
-from toy_tasks.simulator.block import REMOVABLE, Block, Edit, Layer, Params, layer_norm, unchanged
+from toy_tasks.simulator.block import REMOVABLE, Block, Edit, Layer, Params, check_layers, layer_norm, unchanged
 from toy_tasks.task import Batch
 from toy_tasks.validation import choice, count
 
@@ -143,8 +143,7 @@ class Transformer:
 
         `edit` (site, layer, value) -> value sees, and may replace, what each site computes; see `interventions`.
         """
-        for i in getattr(edit, "layers", None) or ():
-            choice("layers", i, range(self.layers + 1))
+        check_layers(edit, self.layers)
         h = params["token"][tokens] + params["position"][: tokens.shape[-1]]
         layers = []
         for i, block in enumerate(self.blocks):
