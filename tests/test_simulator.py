@@ -279,6 +279,8 @@ def slow_measures(task: BigramBackcopy, model: Transformer, params: Params, batc
             p = task.next_token[token]
             note("bigram_excess", sum(p[k] * math.log(p[k] / q[b, i, k]) for k in range(len(p)) if p[k] > 0))
             note("sink_weight", weights[:, 0].mean())
+            never = [j for j in range(i + 1) if x[j] == task.begin or x[j] in task.trigger_ids]
+            note("uncopied_weight", weights[:, never].sum(axis=1).mean())
             if i >= 2:
                 note("sink_logit", np.mean([s[0] - s[1:i].mean() for s in scores]))
     return {name: float(np.mean(values)) for name, values in found.items()}

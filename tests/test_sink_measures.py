@@ -14,6 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from toy_tasks.bigram_backcopy import BackcopyMeasures, BigramBackcopy, BigramTable, MarkovChain, SinkMeasures
 from toy_tasks.randomness import DATA, INITIAL, Key
 from toy_tasks.simulator import AdamW, SimplifiedModel, Transformer, simulate
+from toy_tasks.simulator.interventions import ideal_pattern
 
 TASK = BigramBackcopy(BigramTable.synthetic(6), 2, 12)
 MODEL = Transformer(layers=2, width=8, heads=2).sized_for(TASK)
@@ -92,6 +93,16 @@ def test_measures_agree_with_those_of_one_layer() -> None:
         one = BackcopyMeasures(TASK, MODEL, i)(params, batch)
         for name in ("sink_weight", "value_norm", "other_value_norm", "residual_norm", "other_residual_norm"):
             torch.testing.assert_close(every[name][i], one[name], rtol=0, atol=1e-14)
+
+
+def test_an_edit_reaches_the_measures() -> None:
+    """The ideal pattern in every layer: all non-trigger attention on <s>, all trigger attention on the token before."""
+    params, batch = shaken(MODEL, 3), batch_of(4)
+    for i in (0, 1):
+        one = BackcopyMeasures(TASK, MODEL, i, edit=ideal_pattern)(params, batch)
+        assert one["sink_weight"] == one["uncopied_weight"] == one["copy_weight"] == 1
+        assert BackcopyMeasures(TASK, MODEL, i)(params, batch)["sink_weight"] < 0.9
+    assert (SinkMeasures(TASK, MODEL, edit=ideal_pattern)(params, batch)["sink_weight"] == 1).all()
 
 
 def test_in_company_and_traced() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from toy_tasks.bigram_backcopy.task import BigramBackcopy
 from toy_tasks.randomness import DeviceConstant
+from toy_tasks.simulator.block import Edit, unchanged
+from toy_tasks.simulator.interventions import Chain
 from toy_tasks.simulator.sink_metrics import Modules, delta_logits, outliers, sink_logits, sink_rate, spread
 from toy_tasks.task import Batch
 from toy_tasks.validation import number
@@ -19,6 +22,12 @@ if TYPE_CHECKING:
     from toy_tasks.simulator.block import Layer
     from toy_tasks.simulator.simplified import SimplifiedModel
     from toy_tasks.simulator.transformer import Transformer
+
+MadeEdit = Callable[[Tensor], Edit]
+
+
+def _no_edit(copying: Tensor) -> Edit:
+    return unchanged
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +39,19 @@ class BackcopyMeasures:
     bigram_excess   mean KL(P row || model) over non-trigger queries, nats
     and for the attention of layer `layer`:
     sink_weight     mean attention of non-trigger queries on <s>
+    uncopied_weight mean attention of non-trigger queries on all tokens that are never copied: <s> and the triggers
     copy_weight     mean attention of trigger queries on the previous token
     sink_logit      mean over non-trigger queries i >= 2 of logit(i, 0) - mean_{1<=j<i} logit(i, j), mean over heads
     value_norm      norm of the output value state W_o v of <s>;      other_value_norm   its mean over other positions
     residual_norm   norm of the block's output at <s>;              other_residual_norm   its mean over other positions
+
+    `edit` makes an edit of the model from the mask (b, t) of copying queries: see `toy_tasks.simulator.interventions`.
     """
 
     task: BigramBackcopy
     model: Transformer | SimplifiedModel
     layer: int = 0
+    edit: MadeEdit = _no_edit
 
     @cached_property
     def _constants(self) -> tuple[DeviceConstant, DeviceConstant]:
@@ -50,8 +63,9 @@ class BackcopyMeasures:
         """Scalars by name, for one replica: tokens (b, t)."""
         tokens = batch["tokens"]
         is_trigger, next_token = (c.on(tokens.device) for c in self._constants)
-        out = self.model.forward(params, tokens)
+        out = self.model.forward(params, tokens, self.edit(is_trigger[tokens]))
         layer = out.layers[self.layer]
+        never_copied = (is_trigger[tokens] | (tokens == self.task.begin)).to(out.logits.dtype)
         copying = is_trigger[tokens][:, 1:].to(out.logits.dtype)
         plain = 1.0 - copying
 
@@ -71,6 +85,7 @@ class BackcopyMeasures:
             "backcopy_risk": over(copying, -copied),
             "bigram_excess": over(plain, kl),
             "sink_weight": over(plain, weights[:, 1:, 0]),
+            "uncopied_weight": over(plain, (weights[:, 1:] @ never_copied[..., None]).squeeze(-1)),
             "copy_weight": over(copying, torch.diagonal(weights, offset=-1, dim1=-2, dim2=-1)),
             "sink_logit": over(plain[:, 1:], sink_logits(scores)),
             "value_norm": value_norm[:, 0].mean(),
@@ -93,12 +108,13 @@ class SinkMeasures:
     value_norm, other_value_norm, residual_norm, other_residual_norm
                     norm of W_o v and of the block's output, at position 0 and on average elsewhere
     peak            residual_norm - other_residual_norm
-    and over all modules: inf_norm, the largest; kurtosis, the mean.
+    and over all modules: inf_norm, the largest; kurtosis, the mean. `edit` is as in `BackcopyMeasures`.
     """
 
     task: BigramBackcopy
     model: Transformer | SimplifiedModel
     epsilon: float = 0.3
+    edit: MadeEdit = _no_edit
 
     def __post_init__(self) -> None:
         epsilon = number("epsilon", self.epsilon, low=0)
@@ -113,9 +129,9 @@ class SinkMeasures:
     def __call__(self, params: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Values by name, for one replica: tokens (b, t)."""
         tokens, modules = batch["tokens"], Modules()
-        plain = ~self._is_trigger.on(tokens.device)[tokens]
-        out = self.model.forward(params, tokens, modules)
-        layers = [self._of_layer(layer, tokens, plain) for layer in out.layers]
+        copying = self._is_trigger.on(tokens.device)[tokens]
+        out = self.model.forward(params, tokens, Chain((self.edit(copying), modules)))
+        layers = [self._of_layer(layer, tokens, ~copying) for layer in out.layers]
         log_q = torch.log_softmax(out.logits, dim=-1)
         return {
             "loss": -log_q.gather(-1, batch["targets"][..., None]).mean(),
