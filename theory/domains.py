@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from theory.numerics import Array
 from theory.sink_flow.adam import OrderedAdamTail
+from theory.sink_flow.competitors import CompetingSinks
+from theory.sink_flow.interventions import ClippedSink, GatedSink
 from theory.sink_flow.model import (
     ConstantValue,
     EqualLogits,
@@ -81,12 +83,13 @@ def sink_models(
     values: float = 10.0,
     weight: tuple[float, float] = (0.2, 40.0),
     frequency: tuple[float, float] = (0.05, 1.0),
+    queries: tuple[int, int] = (1, 5),
 ) -> SinkModel:
     """Any reduced sink model with V in 2..8 tokens, N in 1..5 queries and full support."""
-    tokens, queries = draw(st.integers(2, 8)), draw(st.integers(1, 5))
+    tokens, rows = draw(st.integers(2, 8)), draw(st.integers(*queries))
     return SinkModel(
-        next_token=draw(simplex_rows(queries, tokens, floor)),
-        frequency=draw(arrays((queries,), *frequency)),
+        next_token=draw(simplex_rows(rows, tokens, floor)),
+        frequency=draw(arrays((rows,), *frequency)),
         value_sum=draw(arrays((tokens,), -values, values)),
         weight=draw(floats(*weight)),
     )
@@ -179,3 +182,35 @@ def peak_starts(draw: st.DrawFn) -> PeakStart:
     """|c| <= 0.9, y in [0.1, 3], m + c in [0.1, 3]."""
     overlap = draw(floats(-0.9, 0.9))
     return PeakStart(ResidualPeak(overlap), draw(floats(0.1, 3.0)), draw(floats(0.1, 3.0)) - overlap)
+
+
+def lone_queries(**changes: Any) -> st.SearchStrategy[SinkModel]:
+    """Models of one query with p_k >= 0.16 / V, W in [1, 30], pi in [0.2, 1], and z varying by at least 1."""
+    settings: dict[str, Any] = {"floor": 0.16, "weight": (1.0, 30.0), "frequency": (0.2, 1.0), "queries": (1, 1)}
+    return sink_models(**settings | changes).filter(spread_values)
+
+
+@domain(CompetingSinks)
+@st.composite
+def competing_sinks(draw: st.DrawFn) -> CompetingSinks:
+    """2-4 sinks with logits in [-2, 2] on a grid of 0.01: either tied or apart enough to part within t = 1e16."""
+    alpha = draw(st.lists(st.integers(-200, 200), min_size=2, max_size=4))
+    return CompetingSinks(draw(lone_queries()), np.array(alpha) / 100)
+
+
+@domain(GatedSink)
+@st.composite
+def gated_sinks(draw: st.DrawFn) -> GatedSink:
+    """alpha - log W in [-1, 3] and gamma in [-2, 2]: a sink that starts much lower is still late at t = 1e20."""
+    model = draw(lone_queries())
+    alpha = float(np.log(model.weight)) + draw(floats(-1.0, 3.0))
+    return GatedSink(model, alpha, draw(floats(-2.0, 2.0)))
+
+
+@domain(ClippedSink)
+@st.composite
+def clipped_sinks(draw: st.DrawFn) -> ClippedSink:
+    """alpha in [-2, 2], cut off at a total weight W + e^alpha between 1.5 and 50 times the start."""
+    model, alpha = draw(lone_queries()), draw(floats(-2.0, 2.0))
+    total = (model.weight + np.exp(alpha)) * draw(floats(1.5, 50.0))
+    return ClippedSink(model, alpha, 1 / (total - 1))

@@ -1,11 +1,14 @@
 """How an attention sink forms: the reduced model of a sink logit and its value state, and everything exact about it.
 
 `model` the loss, its gradient and flow; `identities` what holds at every point; `fixed_value`, `fixed_logit`, `joint`
-the three regimes (value state fixed, sink logit fixed, both trained), each with its limits, bounds and claims.
+the three regimes (value state fixed, sink logit fixed, both trained), each with its limits, bounds and claims;
+`random_contexts` both trained while the context varies; `adam` and `residual_peak` what Adam does instead of gradient
+flow; `competitors` and `interventions` several sinks, gates and clipped or padded softmax.
 Nothing here samples sequences or trains networks.
 """
 
 from theory.sink_flow.adam import AdamTail, OrderedAdamTail, adam_growth_rate, saturated_growth_rate
+from theory.sink_flow.competitors import CompetingSinks, OneQuery
 from theory.sink_flow.fixed_logit import drain_rate, drained_value
 from theory.sink_flow.fixed_value import (
     loss_bound,
@@ -13,6 +16,7 @@ from theory.sink_flow.fixed_value import (
     sink_logit_asymptote,
     sink_logit_bounds,
 )
+from theory.sink_flow.interventions import ClippedSink, GatedSink
 from theory.sink_flow.joint import FirstIntegrals, first_integrals, joint_limit, monotone_quantity
 from theory.sink_flow.model import (
     ConstantValue,
@@ -35,10 +39,14 @@ from theory.sink_flow.residual_peak import PeakStart, PeakTrajectory, ResidualPe
 
 __all__ = [
     "AdamTail",
+    "ClippedSink",
+    "CompetingSinks",
     "ConstantValue",
     "EqualLogits",
     "FirstIntegrals",
     "FlowStart",
+    "GatedSink",
+    "OneQuery",
     "OrderedAdamTail",
     "PeakStart",
     "PeakTrajectory",
