@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from theory.numerics import Array
 from theory.sink_flow.adam import OrderedAdamTail
 from theory.sink_flow.competitors import CompetingSinks
+from theory.sink_flow.existence import ConstructedLayer, LayerInContext
 from theory.sink_flow.interventions import ClippedSink, GatedSink
 from theory.sink_flow.model import (
     ConstantValue,
@@ -214,3 +215,13 @@ def clipped_sinks(draw: st.DrawFn) -> ClippedSink:
     model, alpha = draw(lone_queries()), draw(floats(-2.0, 2.0))
     total = (model.weight + np.exp(alpha)) * draw(floats(1.5, 50.0))
     return ClippedSink(model, alpha, 1 / (total - 1))
+
+
+@domain(LayerInContext)
+@st.composite
+def layers_in_context(draw: st.DrawFn) -> LayerInContext:
+    """V in 2..8, contexts of 2..12 tokens, logits in [-10, 30], xi in [0, 30], any law with p_k >= 1e-8 / V."""
+    tokens = draw(st.integers(2, 8))
+    layer = ConstructedLayer(draw(floats(-10.0, 30.0)), draw(floats(-10.0, 30.0)), draw(floats(0.0, 30.0)), tokens)
+    context = draw(st.lists(st.integers(0, tokens - 1), min_size=2, max_size=12))
+    return LayerInContext(layer, np.array(context), draw(simplex_rows(1, tokens, 1e-8))[0])
