@@ -39,6 +39,32 @@ GUO_2024 = Source(
     read="abstract, public code and its saved results; statements of the text are as recalled",
 )
 
+GU_2024 = Source(
+    key="GU_2024",
+    title="When Attention Sink Emerges in Language Models: An Empirical View",
+    authors="Gu, Pang, Du, Liu, Zhang, Du, Wang, Lin",
+    year=2024,
+    identifier="arXiv:2410.10781",
+    claimed=(
+        "Sinks emerge during pre-training and act like key biases; a learnable key bias with zero value takes the sink "
+        "over, and sigmoid attention without normalisation shows none."
+    ),
+    read="public code of the sink metric; results of the text as recalled from third-party notes",
+)
+
+BONDARENKO_2023 = Source(
+    key="BONDARENKO_2023",
+    title="Quantizable Transformers: Removing Outliers by Helping Attention Heads Do Nothing",
+    authors="Bondarenko, Nagel, Blankevoort",
+    year=2023,
+    identifier="arXiv:2306.12929",
+    claimed=(
+        "Heads that want to do nothing push softmax to its limits and so create activation outliers; clipped softmax "
+        "and gated attention remove them."
+    ),
+    read="public code of clipped softmax, gates and outlier metrics; the text as recalled",
+)
+
 SALMON_2011 = Source(
     key="SALMON_2011",
     title="Parallel Random Numbers: As Easy as 1, 2, 3",

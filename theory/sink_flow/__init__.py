@@ -3,12 +3,19 @@
 `model` the loss, its gradient and flow; `identities` what holds at every point; `fixed_value`, `fixed_logit`, `joint`
 the three regimes (value state fixed, sink logit fixed, both trained), each with its limits, bounds and claims;
 `random_contexts` both trained while the context varies; `adam` and `residual_peak` what Adam does instead of gradient
-flow; `competitors` and `interventions` several sinks, gates and clipped or padded softmax.
+flow; `competitors` and `interventions` several sinks, gates and clipped or padded softmax; `existence` the weights that
+solve the task.
 Nothing here samples sequences or trains networks.
 """
 
 from theory.sink_flow.adam import AdamTail, OrderedAdamTail, adam_growth_rate, saturated_growth_rate
 from theory.sink_flow.competitors import CompetingSinks, OneQuery
+from theory.sink_flow.existence import (
+    ConstructedLayer,
+    LayerInContext,
+    backcopy_risk_bound,
+    bigram_risk_bound,
+)
 from theory.sink_flow.fixed_logit import drain_rate, drained_value
 from theory.sink_flow.fixed_value import (
     loss_bound,
@@ -42,10 +49,12 @@ __all__ = [
     "ClippedSink",
     "CompetingSinks",
     "ConstantValue",
+    "ConstructedLayer",
     "EqualLogits",
     "FirstIntegrals",
     "FlowStart",
     "GatedSink",
+    "LayerInContext",
     "OneQuery",
     "OrderedAdamTail",
     "PeakStart",
@@ -60,6 +69,8 @@ __all__ = [
     "SinkTrajectory",
     "SizeCurves",
     "adam_growth_rate",
+    "backcopy_risk_bound",
+    "bigram_risk_bound",
     "drain_rate",
     "drained_value",
     "first_integrals",

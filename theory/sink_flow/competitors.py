@@ -1,8 +1,8 @@
 """Several sinks compete for one query: the winner takes all.
 
 One query in one fixed context, all sinks with constant values. Constants drop out, so that sinks act through a single
-number, the fraction x = W / (W + sum_i e^{alpha_i}) of z / W that still reaches the output. Then L = pi KL(p || q_x), and
-with G = dKL/dx > 0 every parameter moves by -pi G dx/d(parameter). `interventions` has others that act through x.
+number, the fraction x = W / (W + sum_i e^{alpha_i}) of z / W that still reaches the output. L = pi KL(p || q_x), and
+every parameter moves by -pi G dx/d(parameter) with G = dKL/dx > 0. `interventions` has others.
 """
 
 from __future__ import annotations
