@@ -101,6 +101,16 @@ def test_a_dataset_comes_back_as_it_was(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.nc"]
 
 
+def test_joined_parts_keep_whole_words(tmp_path: Path) -> None:
+    """A file remembers the width of its words; joined with a file of longer words, it would cut them."""
+    parts = []
+    for variant in ("clipped", "off_by_one"):
+        store.save(tmp_path / variant, xr.Dataset({"sink": ("variant", [1.0])}, coords={"variant": [variant]}))
+        parts.append(store.load(tmp_path / variant))
+    store.save(tmp_path / "joined", xr.combine_by_coords(parts))
+    assert store.load(tmp_path / "joined").variant.values.tolist() == ["clipped", "off_by_one"]
+
+
 def test_equal_datasets_give_equal_bytes_and_different_ones_do_not(tmp_path: Path) -> None:
     for name, data in (("a", a_dataset()), ("b", a_dataset()), ("c", a_dataset(np.nextafter(0.1, 1)))):
         store.save(tmp_path / name, data)

@@ -10,7 +10,7 @@ smaller, brings the growth to a crawl.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,9 +65,9 @@ class NoData:
 
 @dataclass(frozen=True, eq=False)
 class ExponentialTail:
-    """loss = e^{-decay alpha} from alpha = 0."""
+    """loss = e^{-decay alpha} from alpha = 0; the decay may differ between replicas."""
 
-    decay: np.ndarray
+    decay: Any
 
     def init(self, key: Key) -> dict[str, torch.Tensor]:
         """alpha = 0."""
@@ -86,7 +86,7 @@ class ExponentialTail:
 class OneSink(ExponentialTail):
     """Two equally likely tokens, value state 0, z / W = (pull, -pull): KL = ln cosh(pull / (1 + e^alpha)), W = 1."""
 
-    decay: float = 2.0
+    decay: Any = 2.0
     pull: float = 2.0
 
     def loss(self, params: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
@@ -156,7 +156,7 @@ def predict(config: Config) -> xr.Dataset:
 
     rates = [[rate(r, k) for k in config.decays] for r in config.learning_rates]
     fine = np.geomspace(min(config.learning_rates), max(config.learning_rates), 49)
-    model = SinkModel([[0.5, 0.5]], [1.0], [config.pull, -config.pull], 1.0)
+    model = SinkModel(np.array([[0.5, 0.5]]), np.ones(1), config.pull * np.array([1.0, -1.0]), 1.0)
     steps = np.arange(1, config.steps + 1)
     return xr.Dataset(
         {

@@ -15,6 +15,7 @@ import numpy as np
 
 from experiments.lab.checks import Check
 from experiments.lab.experiment import results, seed_range
+from experiments.lab.training import as_dataset
 from theory.claims import claim
 from theory.papers import GUO_2024
 
@@ -101,9 +102,7 @@ def simulate(config: Config) -> xr.Dataset:
             evaluation=config.evaluation,
             device=config.device,
         )
-        variables = {name: (("seed", "step"), values.double().numpy()) for name, values in trained.values.items()}
-        run = xr.Dataset(variables, coords={"seed": seeds, "step": list(trained.steps)})
-        runs.append(run.expand_dims(table=[table]))
+        runs.append(as_dataset(trained).expand_dims(table=[table]))
     return xr.concat(runs, dim="table")
 
 

@@ -86,8 +86,8 @@ def save(path: Path, data: xr.Dataset) -> None:
 
 
 def load(path: Path) -> xr.Dataset:
-    """Read a whole dataset into memory."""
+    """Read a whole dataset into memory, without its encoding: the width of one file's words would cut another's."""
     import xarray as xr
 
     with xr.open_dataset(path, engine="h5netcdf") as data:
-        return data.load()
+        return data.load().drop_encoding()
