@@ -82,11 +82,14 @@ def require_random_contexts(model: SinkModel) -> None:
 
 
 def require_fluctuating_contexts(model: SinkModel) -> None:
-    """`ValueError` unless contexts are random, every token is predicted, and every F_v > 0."""
+    """`ValueError` unless contexts are random, every token is predicted, and every F_v > 0 beyond rounding."""
     require_random_contexts(model)
     require_full_support(model)
     spread = fluctuation(model)
-    require((spread > 0).all(), f"value_sum must fluctuate between the contexts of every query, got F = {spread}")
+    rounding = (64 * np.finfo(float).eps * np.abs(model.value_sum).max()) ** 2
+    require(
+        (spread > rounding).all(), f"value_sum must fluctuate between the contexts of every query, got F = {spread}"
+    )
 
 
 def _law(model: SinkModel) -> Array:
