@@ -133,6 +133,9 @@ class GatedOutput:
     output: Float[Array, "t d"]
     gate: Float[Array, " t"]
 
+    def __post_init__(self) -> None:
+        gated_output(self.output, self.gate)
+
 
 # ---------------------------------------------------------------------------------------------------------- claims
 

@@ -55,6 +55,23 @@ def increasing_times(name: str, value: ArrayLike) -> Array:
     return times
 
 
+def integer(name: str, value: int, *, least: int) -> int:
+    """An integer >= `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer >= {least}, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be >= {least}, got {value!r}")
+    return int(value)
+
+
+def fraction(name: str, value: float, *, below_one: bool = False) -> float:
+    """A number in [0, 1], or in [0, 1)."""
+    number = real(name, value)
+    if not 0 <= number <= 1 or (below_one and number == 1):
+        raise ValueError(f"{name} must be in [0, 1{')' if below_one else ']'}, got {number!r}")
+    return number
+
+
 def real(name: str, value: float, *, above: float = -np.inf, below: float = np.inf) -> float:
     """A finite number strictly between `above` and `below`."""
     try:

@@ -19,7 +19,7 @@ from theory.claims import claim, excess, relative_error
 from theory.numerics import Array, fitted_slope
 from theory.papers import GUO_2024
 from theory.sink_flow.model import ConstantValue, require
-from theory.validation import real
+from theory.validation import fraction, integer, real
 
 
 def adam_growth_rate(*, learning_rate: float, beta1: float, beta2: float, decay: float) -> float:
@@ -34,15 +34,8 @@ def adam_growth_rate(*, learning_rate: float, beta1: float, beta2: float, decay:
 
 def saturated_growth_rate(*, beta2: float, decay: float) -> float:
     """-log(beta2) / (2 decay): at no learning rate does a logit grow faster per step. Infinite at beta2 = 0."""
-    beta2, decay = _averaging("beta2", beta2), real("decay", decay, above=0.0)
+    beta2, decay = fraction("beta2", beta2, below_one=True), real("decay", decay, above=0.0)
     return inf if beta2 == 0 else -log(beta2) / (2 * decay)
-
-
-def _averaging(name: str, value: float) -> float:
-    number = real(name, value)
-    if not 0 <= number < 1:
-        raise ValueError(f"{name} must be in [0, 1), got {number!r}")
-    return number
 
 
 @dataclass(frozen=True)
@@ -56,13 +49,13 @@ class AdamTail:
 
     def __post_init__(self) -> None:
         real("learning_rate", self.learning_rate, above=0.0)
-        _averaging("beta1", self.beta1)
-        _averaging("beta2", self.beta2)
+        fraction("beta1", self.beta1, below_one=True)
+        fraction("beta2", self.beta2, below_one=True)
         real("decay", self.decay, above=0.0)
 
     def steps(self, count: int) -> Float[Array, " t"]:
         """The first `count` increments of alpha, exact: m / g and v / g^2 are followed, so nothing underflows."""
-        increments = np.empty(count)
+        increments = np.empty(integer("count", count, least=1))
         first = second = increment = 0.0
         bias1 = bias2 = 1.0
         for t in range(count):

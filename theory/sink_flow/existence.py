@@ -24,15 +24,14 @@ from scipy.special import softmax
 from theory.claims import claim, excess
 from theory.numerics import Array, exp_remainder
 from theory.papers import GUO_2024
-from theory.validation import finite_array, probability_rows, real
+from theory.validation import fraction, integer, probability_rows, real
 
 
 def backcopy_risk_bound(*, value_scale: float, attention: float, tokens: int) -> float:
     """log(1 + (V - 1) e^{-xi (2 a - 1)}), with xi >= 0 and a in [0, 1] the attention to the previous token."""
-    scale, weight = _at_least_zero("value_scale", value_scale), _fraction("attention", attention)
-    if not (isinstance(tokens, int | np.integer) and tokens >= 2):
-        raise ValueError(f"tokens must be an integer >= 2, got {tokens!r}")
-    return float(np.logaddexp(0.0, np.log(tokens - 1) - scale * (2 * weight - 1)))
+    scale, weight = _at_least_zero("value_scale", value_scale), fraction("attention", attention)
+    others = integer("tokens", tokens, least=2) - 1
+    return float(np.logaddexp(0.0, np.log(others) - scale * (2 * weight - 1)))
 
 
 def bigram_risk_bound(*, value_scale: float, ignored: float) -> float:
@@ -40,20 +39,13 @@ def bigram_risk_bound(*, value_scale: float, ignored: float) -> float:
 
     By Hoeffding's lemma: the output perturbs log p_v by xi (1 - s) times a probability vector.
     """
-    return (_at_least_zero("value_scale", value_scale) * _fraction("ignored", ignored)) ** 2 / 8
+    return (_at_least_zero("value_scale", value_scale) * fraction("ignored", ignored)) ** 2 / 8
 
 
 def _at_least_zero(name: str, value: float) -> float:
     number = real(name, value)
     if number < 0:
         raise ValueError(f"{name} must be >= 0, got {number!r}")
-    return number
-
-
-def _fraction(name: str, value: float) -> float:
-    number = real(name, value)
-    if not 0 <= number <= 1:
-        raise ValueError(f"{name} must be in [0, 1], got {number!r}")
     return number
 
 
@@ -100,7 +92,7 @@ class LayerInContext:
             raise ValueError(f"context must hold ids in 0..{tokens - 1}, got {self.context!r}")
         object.__setattr__(self, "context", context)
         law = probability_rows("next_token", self.next_token, (tokens,), leading=False)
-        object.__setattr__(self, "next_token", finite_array("next_token", law, (tokens,), leading=False))
+        object.__setattr__(self, "next_token", law)
 
     def backcopy_risk(self) -> float:
         """Cross-entropy, in nats, against the token before the last where the last one is a trigger."""

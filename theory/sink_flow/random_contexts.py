@@ -82,11 +82,14 @@ def require_random_contexts(model: SinkModel) -> None:
 
 
 def require_fluctuating_contexts(model: SinkModel) -> None:
-    """`ValueError` unless contexts are random, every token is predicted, and every F_v > 0."""
+    """`ValueError` unless contexts are random, every token is predicted, and every F_v > 0 beyond rounding."""
     require_random_contexts(model)
     require_full_support(model)
     spread = fluctuation(model)
-    require((spread > 0).all(), f"value_sum must fluctuate between the contexts of every query, got F = {spread}")
+    rounding = (64 * np.finfo(float).eps * np.abs(model.value_sum).max()) ** 2
+    require(
+        (spread > rounding).all(), f"value_sum must fluctuate between the contexts of every query, got F = {spread}"
+    )
 
 
 def _law(model: SinkModel) -> Array:
@@ -178,7 +181,7 @@ def fluctuations_carry_at_most_the_whole_risk(start: RandomContexts) -> float:
     kind="limit",
     tolerance=0.01,
     fails_without=_one_context,
-    examples=6,
+    examples=4,
 )
 def random_contexts_give_slope_one_half(start: RandomContexts) -> float:
     """Largest error of the fitted slopes over the last two decades before t = 1e10.
@@ -200,7 +203,7 @@ def random_contexts_give_slope_one_half(start: RandomContexts) -> float:
     kind="limit",
     tolerance=0.01,
     fails_without=_one_context,
-    examples=6,
+    examples=4,
 )
 def random_context_risk_level_is_a_quarter_per_query(start: RandomContexts) -> float:
     """|4 t L / N - 1| at t = 1e10."""
@@ -214,7 +217,7 @@ def random_context_risk_level_is_a_quarter_per_query(start: RandomContexts) -> f
     source=GUO_2024,
     kind="limit",
     tolerance=0.005,
-    examples=6,
+    examples=4,
 )
 def random_context_flow_reaches_its_tail(start: RandomContexts) -> float:
     """At t = 1e10: the error of alpha, and that of beta relative to max(|b|, 1)."""

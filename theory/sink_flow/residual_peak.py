@@ -22,7 +22,7 @@ from theory.numerics import Array, integrate
 from theory.papers import GUO_2024
 from theory.sink_flow.adam import adam_growth_rate
 from theory.sink_flow.model import require
-from theory.validation import finite_array, increasing_times, real
+from theory.validation import finite_array, fraction, increasing_times, integer, real
 
 if TYPE_CHECKING:
     import sympy
@@ -141,7 +141,9 @@ class ResidualPeak:
         The averages are followed relative to the loss, so that they are exact where the loss underflows.
         """
         state, first, second = np.array([real("y", y), real("m", m)]), np.zeros(2), np.zeros(2)
-        path, exponent = np.empty((steps + 1, 2)), float(y * self.direction(m))
+        learning_rate = real("learning_rate", learning_rate, above=0.0)
+        beta1, beta2 = fraction("beta1", beta1, below_one=True), fraction("beta2", beta2, below_one=True)
+        path, exponent = np.empty((integer("steps", steps, least=1) + 1, 2)), float(y * self.direction(m))
         path[0] = state
         for t in range(1, steps + 1):
             gradient = np.array(self.log_gradient(*state))
