@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Config:
     """One-layer networks on the character bigrams of Tiny Shakespeare."""
 
-    seeds: str = "0:3"
+    seeds: str = "0:2"
     steps: int = 800
     length: int = 48
     batch: int = 32
@@ -131,8 +131,8 @@ def predict(config: Config) -> xr.Dataset:
 
 
 @claim(
-    statement="""Characters of Tiny Shakespeare, 800 steps of the quick profile, seeds 0-2: non-trigger queries pay more
-    than 0.8 of their attention to tokens that are never copied (<s> and the triggers).""",
+    statement="""Characters of Tiny Shakespeare, 800 steps of the quick profile, seeds 0 and 1: non-trigger queries pay
+    more than 0.8 of their attention to tokens that are never copied (<s> and the triggers).""",
     source=GUO_2024,
     kind="trend",
     tolerance=0.0,
@@ -146,19 +146,18 @@ def _trained() -> tuple[Any]:
 
 
 @claim(
-    statement="""In the attention map of a trained head every non-trigger query pays more than half of its attention to
-    <s>.""",
+    statement="""In a trained head every query token that is no trigger pays more than half of its attention to <s>.""",
     source=GUO_2024,
     kind="refuted",
     tolerance=0.5,
     counterexample=_trained,
 )
-def every_dormant_row_looks_at_the_begin_token(data: object) -> float:
-    """1 - the least weight on <s> among the rows of one sequence of seed 0 that stand on no trigger. A published map
-    shows this pattern after three of its rows were assigned by hand; ours is drawn as computed."""
-    one = data.isel(seed=0, step=-1)  # type: ignore[attr-defined]
-    plain = ~one.is_trigger.values[one.sequence.values.astype(int)]
-    return 1.0 - float(one.weights.values[plain, 0].min())
+def every_dormant_token_looks_at_the_begin_token(data: object) -> float:
+    """1 - the least mean attention on <s> over seeds and query tokens that are no trigger. A published map shows this
+    pattern after three of its rows were assigned by hand; ours is drawn as computed."""
+    last: xr.DataArray = data.sink_of_query.isel(step=-1)  # type: ignore[attr-defined]
+    plain = ~data.is_trigger & (data.token != "<s>")  # type: ignore[attr-defined]
+    return 1.0 - float(last.where(plain).min())
 
 
 # --------------------------------------------------------------------------------------------------- checks and figure

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from toy_tasks.bigram_backcopy import BigramBackcopy
 
 TABLES = ("synthetic", "shakespeare")
-DRAINED = {"synthetic": 0.35, "shakespeare": 0.6}  # the real text drains later: 0.50 at the slowest of seeds 0-4
+DRAINED = {"synthetic": 0.35, "shakespeare": 0.6}  # the real text drains later: 0.50 at the slowest of the seeds
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,11 @@ class Config:
     tables: tuple[str, ...] = TABLES
     """Bigram tables to train on, one after another."""
     seeds: str = "0:5"
-    """One replica per seed and table, such as 0:5."""
+    """One replica per seed, such as 0:5."""
+    text_seeds: str = "0:3"
+    """Seeds on the real table."""
     steps: int = 750
-    record: int = 50
+    record: int = 75
     """Steps between two records."""
     length: int = 64
     batch: int = 64
@@ -48,7 +50,7 @@ class Config:
     weight_decay: float = 1e-4
     triggers: int = 3
     """How many of the most frequent tokens are triggers."""
-    evaluation: int = 256
+    evaluation: int = 128
     """Held-out sequences per replica on which everything is measured."""
     device: str = "cpu"
 
@@ -56,7 +58,15 @@ class Config:
 PROFILES = {
     "quick": Config(),
     "full": Config(
-        seeds="0:4", steps=10_000, record=500, length=256, batch=512, width=256, learning_rate=3e-4, device="cuda"
+        seeds="0:4",
+        text_seeds="0:4",
+        steps=10_000,
+        record=500,
+        length=256,
+        batch=512,
+        width=256,
+        learning_rate=3e-4,
+        device="cuda",
     ),
 }
 
@@ -71,21 +81,30 @@ def task_of(config: Config, table: str) -> BigramBackcopy:
     return BigramBackcopy(made, config.triggers, config.length)
 
 
+def seeds_of(config: Config, table: str) -> str:
+    """The seeds of one table."""
+    return config.text_seeds if table == "shakespeare" else config.seeds
+
+
 def parts(config: Config) -> list[Config]:
     """One table and, on the CPU, one seed at a time; a GPU trains all seeds together."""
-    seeds = [config.seeds] if config.device != "cpu" else [str(s) for s in seed_range(config.seeds)]
-    return [replace(config, tables=(table,), seeds=seed) for table in config.tables for seed in seeds]
+    made = []
+    for table in config.tables:
+        written = seeds_of(config, table)
+        every = [written] if config.device != "cpu" else [str(seed) for seed in seed_range(written)]
+        made += [replace(config, tables=(table,), seeds=seeds, text_seeds=seeds) for seeds in every]
+    return made
 
 
 def simulate(config: Config) -> xr.Dataset:
-    """Risks and signs of the sink over training, per table and seed."""
+    """Risks and signs of the sink over training, per table and seed; NaN for seeds that a table does not have."""
     import xarray as xr
 
     from toy_tasks.bigram_backcopy import BackcopyMeasures
     from toy_tasks.simulator import AdamW, Transformer
     from toy_tasks.simulator import simulate as train
 
-    seeds, runs = seed_range(config.seeds), []
+    runs = []
     optimizer = AdamW(config.learning_rate, beta2=config.beta2, weight_decay=config.weight_decay)
     for table in config.tables:
         task = task_of(config, table)
@@ -94,7 +113,7 @@ def simulate(config: Config) -> xr.Dataset:
             task,
             model,
             optimizer,
-            seeds=seeds,
+            seeds=seed_range(seeds_of(config, table)),
             steps=config.steps,
             batch=config.batch,
             record=config.record,
@@ -154,7 +173,7 @@ def sink_emerges_on_the_synthetic_table() -> float:
 
 
 @claim(
-    statement="""Small configuration, characters of Tiny Shakespeare: after 750 steps every one of the seeds 0-4 pays
+    statement="""Small configuration, characters of Tiny Shakespeare: after 750 steps every one of the seeds 0-2 pays
     more than half of its non-trigger attention to <s>.""",
     source=GUO_2024,
     kind="trend",
@@ -170,7 +189,8 @@ def _value_ratio(data: xr.Dataset) -> xr.DataArray:
 
 @claim(
     statement="""Small configuration: after 750 steps the value state of <s> is below 0.35 (synthetic table) and 0.6
-    (characters of Tiny Shakespeare) of the mean value norm of the other positions, for every one of the seeds 0-4.""",
+    (characters of Tiny Shakespeare) of the mean value norm of the other positions, for every one of the seeds 0-4
+    (0-2).""",
     source=GUO_2024,
     kind="trend",
     tolerance=0.0,
@@ -181,8 +201,8 @@ def value_state_drains_in_training() -> float:
 
 
 @claim(
-    statement="""Small configuration, both tables and seeds 0-4: the bigram excess falls to half of its start before the
-    backcopy risk does.""",
+    statement="""Small configuration, synthetic table and seeds 0-4, real table and seeds 0-2: the bigram excess falls
+    to half of its start before the backcopy risk does.""",
     source=GUO_2024,
     kind="trend",
     tolerance=0.0,

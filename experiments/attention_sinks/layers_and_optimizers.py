@@ -45,7 +45,7 @@ class Config:
 
     runs: tuple[str, ...] = tuple(RUNS)
     seeds: str = "0:1"
-    steps: int = 600
+    steps: int = 500
     record: int = 50
     length: int = 32
     batch: int = 32
@@ -56,7 +56,7 @@ class Config:
     descent_rate: float = 0.1
     momentum: float = 0.9
     triggers: int = 3
-    evaluation: int = 128
+    evaluation: int = 64
     device: str = "cpu"
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Config:
     """A synthetic table, its sequences, and value states of the tokens uniform on [0, spread], one draw per seed."""
 
-    seeds: str = "0:4"
+    seeds: str = "0:3"
     tokens: int = 8
     triggers: int = 2
     length: int = 16

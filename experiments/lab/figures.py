@@ -37,10 +37,12 @@ def panels(count: int, *, width: float = 3.3, height: float = 2.9) -> tuple[Figu
 
 
 def points(axes: Axes, x: Any, over_seeds: Any, *, index: int, label: str | None = None, every: int = 1) -> None:
-    """The median over seeds (first axis of `over_seeds`) as markers, least to largest as a band."""
+    """The median over seeds (first axis of `over_seeds`; all-NaN seeds are left out) as markers, least to largest as a
+    band."""
     import numpy as np
 
     values = np.asarray(over_seeds)
+    values = values[~np.isnan(values).all(axis=1)]
     color = f"C{index}"
     axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=color, alpha=0.18, linewidth=0)
     shown = slice(None, None, every)
