@@ -287,7 +287,7 @@ BAD_COMMANDS = {
     "list everything": r"unrecognized arguments: everything",
     "run": r"name the experiments to run, or give --all",
     "run --all sink_flow": r"name the experiments to run, or give --all",
-    "run sink_flo": r"experiment must be one of .*sink_flow, got 'sink_flo'",
+    "run sink_flo": r"experiment must be one of .*sink_flow.*, got 'sink_flo'",
     "run sink_flow --profile tiny": r"profile must be one of quick, full, got 'tiny'",
     "run sink_flow --workers two": r"--workers: invalid int value: 'two'",
     "run sink_flow --workers -1": r"workers must be an integer >= 0, got -1",
