@@ -58,23 +58,16 @@ class CountModel:
         bound = self.spread / math.sqrt(shapes["Y"][1])
         return {name: bound * (2 * key.split(k).uniform(*shape) - 1) for k, (name, shape) in enumerate(shapes.items())}
 
-    def features(self, params: Params, batch: Batch) -> Tensor:
-        """f (b, L), nonnegative rows of length 1, for `counts` (b, L) and `query` (b,)."""
-        weighted = self._weighted(params, batch)
-        return weighted / weighted.norm(dim=-1, keepdim=True)
-
     def attention(self, params: Params, batch: Batch) -> Tensor:
-        """c (b, L): the attention on all occurrences of each token together; rows sum to 1."""
-        weighted = self._weighted(params, batch)
-        return weighted / weighted.sum(dim=-1, keepdim=True)
+        """c (b, L) for `counts` (b, L) and `query` (b,): the attention on all occurrences of each token together."""
+        z = params["Z"][batch["query"]]
+        return torch.softmax(z + batch["counts"].to(z.dtype).log(), dim=-1)
+
+    def features(self, params: Params, batch: Batch) -> Tensor:
+        """f (b, L), nonnegative rows of length 1."""
+        c = self.attention(params, batch)
+        return c * torch.rsqrt((c * c).sum(dim=-1, keepdim=True))
 
     def loss(self, params: Params, batch: Batch) -> Tensor:
         """Mean cross-entropy of `target` (b,) over the whole vocabulary, in nats."""
         return F.cross_entropy(self.features(params, batch) @ params["Y"], batch["target"])
-
-    def _weighted(self, params: Params, batch: Batch) -> Tensor:
-        """N_l e^{z_l} up to a factor per row: the largest exponent of a token that occurs is 0."""
-        z = params["Z"][batch["query"]]
-        counts = batch["counts"].to(z.dtype)
-        top = torch.where(counts > 0, z.detach(), -torch.inf).amax(dim=-1, keepdim=True)
-        return counts * torch.exp(torch.clamp(z - top, max=0.0))

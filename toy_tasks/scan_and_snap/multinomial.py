@@ -57,7 +57,10 @@ class Binomials:
     """
 
     def __init__(self, shares: list[float], trials: list[tuple[int, int]]) -> None:
-        offsets, shifts, ends, size = [], [], [], 0
+        offsets: list[int] = []
+        shifts: list[int] = []
+        ends: list[np.ndarray] = []
+        size = 0
         self.reached_first, self.reached_second = [], []
         for share, (low, high) in zip(shares, trials, strict=True):
             offsets.append(len(shifts) - low)
