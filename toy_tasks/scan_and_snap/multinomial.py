@@ -41,7 +41,7 @@ class Multinomial:
 
     def draw(self, integers: Tensor) -> Tensor:
         """Counts (..., s) int64 of the kinds in `order`, from uniform integers (..., s - 1) in [0, 2^31)."""
-        counts = torch.full_like(integers[..., :1], self.total)
+        counts = integers.new_full((*integers.shape[:-1], 1), self.total)
         used = 0
         for table, splits in self.levels:
             first = table.draw(counts[..., :splits], integers[..., used : used + splits])
