@@ -33,10 +33,9 @@ def one_thread() -> Iterator[None]:
 @st.composite
 def tasks(draw: st.DrawFn, longest: int = 12) -> ScanAndSnap:
     """Any sizes that leave a class a contextual token."""
-    sizes = [draw(st.integers(0, 3)) for _ in range(3)]
-    if not any(sizes):
-        sizes[draw(st.integers(0, 2))] = 1
-    return ScanAndSnap(draw(st.integers(1, 3)), draw(st.integers(1, 3)), *sizes, draw(st.integers(2, longest)))
+    common, own, distinct = draw(st.tuples(*[st.integers(0, 3)] * 3).filter(any))
+    queries, following = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    return ScanAndSnap(queries, following, common, own, distinct, draw(st.integers(2, longest)))
 
 
 # ------------------------------------------------------------------------------------------------- ids and laws
@@ -146,7 +145,8 @@ def test_counts_equal_naive_splitting(weights: list[float], total: int, data: st
                 continue
             first, second = kinds[: (len(kinds) + 1) // 2], kinds[(len(kinds) + 1) // 2 :]
             k = naive_binomial(n, p[first].sum() / p[kinds].sum(), next(queue))
-            firsts.append((first, k)), seconds.append((second, n - k))
+            firsts.append((first, k))
+            seconds.append((second, n - k))
         level = firsts + seconds + done
     expected = {kinds[0]: n for kinds, n in level}
     drawn = multinomial.draw(torch.tensor(words, dtype=torch.int64)[None])[0].tolist()
@@ -196,6 +196,7 @@ def test_moments_of_counts_equal_those_of_a_token_loop() -> None:
 @given(tasks(), st.lists(st.integers(0, 2**31 - 1), min_size=2, max_size=4))
 def test_samples_are_sequences_of_their_class(task: ScanAndSnap, seeds: list[int]) -> None:
     """T - 1 tokens, of the class's support alone, with its query; a replica's data depend on its own seed only."""
+    assert task.length is not None
     batch = task.sample(Key.of(tuple(seeds)), 16)
     n = batch["target"] - task.contextual - task.queries
     assert batch["counts"].shape == (len(seeds), 16, task.contextual)
@@ -216,7 +217,7 @@ def test_classes_are_equally_likely() -> None:
 def test_hoeffding() -> None:
     """|N_l/(T-1) - P(l|n)| <= sqrt(ln(2/delta)/(2(T-1))) but for a share delta of all draws; delta = 1e-9."""
     task = ScanAndSnap.syn_medium(3)
-    batch = task.sample(Key.of(range(8)), 512)  # type: ignore[arg-type]
+    batch = task.sample(Key.of(tuple(range(8))), 512)
     law = torch.tensor(task.law)[batch["target"] - task.contextual - task.queries]
     assert ((batch["counts"] / 127 - law).abs() <= math.sqrt(math.log(2e9) / (2 * 127))).all()
 

@@ -152,8 +152,8 @@ def test_initial_values() -> None:
 # ------------------------------------------------------------------------------------------------------ training
 def trained(task: ScanAndSnap, optimizer: Any, *, spread: float = 0.0, **options: Any) -> Trajectories:
     model = CountModel(spread).sized_for(task)
-    options = {"batch": 128, "evaluation": 1, "measures": SnapMeasures(task, model), "chunk": 10} | options
-    return simulate(task, model, optimizer, **options)
+    usual: dict[str, Any] = {"batch": 128, "evaluation": 1, "measures": SnapMeasures(task, model), "chunk": 10}
+    return simulate(task, model, optimizer, **(usual | options))
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

@@ -48,6 +48,8 @@ class TextWindows:
     @classmethod
     def of(cls, text: str, types: int = 1000, length: int = 64) -> TextWindows:
         """The lower-cased words and punctuation marks of a text: its `types` most frequent ones and `<unk>`, id 0."""
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a string, got {text!r}")
         tokens = re.findall(r"\w+|[^\w\s]", text.lower())
         # ties by alphabet, so that ids do not depend on the order of the text
         ranked = sorted(Counter(tokens).items(), key=lambda item: (-item[1], item[0]))[: count("types", types)]
