@@ -16,7 +16,17 @@ from theory.scan_and_snap.decoder import (
     discrete_decoder_gap,
     gradient_coefficients,
 )
+from theory.scan_and_snap.fates import (
+    Gain,
+    dominant_gain,
+    dominant_token,
+    initial_acceleration,
+    inverse_square_weight,
+    stubborn_mixture,
+)
 from theory.scan_and_snap.flows import (
+    AttentionPush,
+    AttentionTrajectory,
     MixtureTrajectory,
     attention_flow,
     attention_push,
@@ -28,7 +38,10 @@ from theory.scan_and_snap.mixture import ClassMixture, SymmetricMixture
 from theory.scan_and_snap.transition import TransitionTimes, growth_factor, transition_times
 
 __all__ = [
+    "AttentionPush",
+    "AttentionTrajectory",
     "ClassMixture",
+    "Gain",
     "GradientCoefficients",
     "MixtureTrajectory",
     "ScalePeak",
@@ -41,10 +54,15 @@ __all__ = [
     "backpropagated_scale",
     "decoder_gap",
     "discrete_decoder_gap",
+    "dominant_gain",
+    "dominant_token",
     "gradient_coefficients",
     "growth_factor",
+    "initial_acceleration",
+    "inverse_square_weight",
     "population_flow",
     "preconditioned_flow",
+    "stubborn_mixture",
     "symmetric_flow",
     "transition_times",
 ]

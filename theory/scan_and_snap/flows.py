@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -93,9 +94,16 @@ def preconditioned_flow(
     return _joint(mixture, field, times, rtol)
 
 
+@dataclass(frozen=True, eq=False)
+class AttentionTrajectory(MixtureTrajectory):
+    """A solution of Lemma 4, with `exponent` (T, K): B_n = (eta_Z / K) times the integral of xi_n."""
+
+    exponent: Float[Array, "t k"]
+
+
 def attention_flow(
     mixture: ClassMixture, eta_y: float, eta_z: float, times: ArrayLike, *, rtol: float = 1e-10
-) -> MixtureTrajectory:
+) -> AttentionTrajectory:
     """Lemma 4: dz_m/dt = (eta_Z/K) gamma sum_n f_n o sum_k beta_nk ((f_n.f_k) f_n - f_k), beta exact, rates >= 0.
 
     Its decoder is F G^{-1} W^T with w_n = (M-1) h zeta_n. Hypotheses: uniform prior, linearly independent features.
@@ -106,27 +114,36 @@ def attention_flow(
     if np.ptp(mixture.weight) > 1e-12:
         raise ValueError(f"hypothesis broken: the prior must be uniform, got {mixture.weight}")
     _require_independent(mixture)
-    rate, shape = eta_z / classes, (mixture.queries, mixture.tokens)
+    shape = mixture.queries, mixture.tokens
 
     def field(t: float, state: Array) -> Array:
-        features = mixture._features(state.reshape(shape))
-        push = attention_push(features, vocabulary)
-        scale = backpropagated_scale(vocabulary, eta_y * t / classes)
-        return (rate * scale * mixture._class_of_query @ push).ravel()
+        features = mixture._features(state[classes:].reshape(shape))
+        push, xi = attention_push(features, vocabulary)
+        rate = eta_z / classes * backpropagated_scale(vocabulary, eta_y * t / classes)
+        return rate * np.concatenate([xi, (mixture._class_of_query @ push).ravel()])
 
-    states = integrate(field, np.zeros(shape).ravel(), times, method="DOP853", rtol=rtol, atol=rtol / 100)
-    logits = states.reshape(-1, *shape)
+    start = np.zeros(classes + shape[0] * shape[1])
+    states = integrate(field, start, times, method="DOP853", rtol=rtol, atol=rtol / 100)
+    logits = states[:, classes:].reshape(-1, *shape)
     features = mixture.features(logits)
     gap = decoder_gap(vocabulary, eta_y * times / classes)
     rows = np.eye(classes, len(_copies(mixture))) - 1 / vocabulary  # (M-1)/M zeta_n
     inner = np.linalg.solve(features @ np.swapaxes(features, -1, -2), gap[:, None, None] * rows)
-    return MixtureTrajectory(mixture, times, logits, np.swapaxes(features, -1, -2) @ inner)
+    return AttentionTrajectory(mixture, times, logits, np.swapaxes(features, -1, -2) @ inner, states[:, :classes])
 
 
-def attention_push(features: Float[Array, "... k l"], vocabulary: int) -> Float[Array, "... k l"]:
-    """f_n o sum_k beta_nk ((f_n.f_k) f_n - f_k) for every class: what Lemma 4 multiplies by eta_Z gamma / K."""
+class AttentionPush(NamedTuple):
+    """f_n o sum_k beta_nk ((f_n.f_k) f_n - f_k) and xi_n / gamma, for every class."""
+
+    push: Float[Array, "... k l"]
+    xi: Float[Array, "... k"]
+
+
+def attention_push(features: Float[Array, "... k l"], vocabulary: int) -> AttentionPush:
+    """What Lemma 4 multiplies by eta_Z gamma / K, for unit features that are linearly independent (not checked)."""
     coefficients = _coefficients(_overlap(features), vocabulary)
-    return features * (coefficients.xi[..., None] * features - coefficients.beta @ features)
+    push = features * (coefficients.xi[..., None] * features - coefficients.beta @ features)
+    return AttentionPush(push, coefficients.xi)
 
 
 def symmetric_flow(
