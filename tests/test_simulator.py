@@ -119,6 +119,32 @@ def test_optimisers_equal_torch(ours: Any, theirs: Callable[[list[Tensor]], torc
             torch.testing.assert_close(p, reference[name].detach(), rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda rate: SGD(rate, 0.9, 0.1), lambda p: torch.optim.SGD(p, momentum=0.9, weight_decay=0.1)),
+        (lambda rate: AdamW(rate), lambda p: torch.optim.AdamW(p)),
+    ],
+)
+def test_a_rate_per_parameter_equals_parameter_groups_of_torch(
+    ours: Callable[[Any], Any], theirs: Callable[[Any], torch.optim.Optimizer]
+) -> None:
+    """20 steps in float64, every parameter after every step."""
+    key, rates = Key(torch.tensor(3, dtype=torch.int32)), {"v": 0.2, "w": 0.03}
+    params = {"w": key.split(0).normal(4, 3), "v": key.split(1).normal(3)}
+    reference = {name: p.clone().requires_grad_() for name, p in params.items()}
+    optimizer = theirs([{"params": [p], "lr": rates[name]} for name, p in reference.items()])
+    rule = ours(rates)
+    state = rule.init(params)
+    for step in range(20):
+        optimizer.zero_grad()
+        wavy(reference).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        params, state = rule.update(params, torch.func.grad(wavy)(params), state, torch.tensor(step))
+        for name, p in params.items():
+            torch.testing.assert_close(p, reference[name].detach(), rtol=0, atol=1e-13)
+
+
 # --------------------------------------------------------------------------------------------------------- transformer
 
 
@@ -442,6 +468,31 @@ def test_numbers_per_replica_equal_separate_runs(numbers: dict[str, np.ndarray],
             assert_same(together, r, alone, 0)
         for name, value in of_replica(together, r).items():
             torch.testing.assert_close(value, of_replica(alone, 0)[name], rtol=0, atol=1e-13, msg=name)
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_rates_per_parameter_and_replica_equal_separate_runs(chunk: int) -> None:
+    """Names of parameters hold dots; one rate an array, the others one number for all. To rounding in company."""
+    varied = np.array([1e-3, 1e-2, 1e-1])
+    common = dict.fromkeys(SMALL.sized_for(TASK).shapes(), 1e-2)
+    together = run(seeds=SEEDS[:3], optimizer=SGD(common | {"0.value": varied}, 0.9), chunk=chunk)
+    for r in range(3):
+        rates = common | {"0.value": float(varied[r])}
+        alone = run(seeds=SEEDS[r : r + 1], optimizer=SGD(rates, 0.9), chunk=1)
+        if chunk == 1:
+            assert_same(together, r, alone, 0)
+        for name, value in of_replica(together, r).items():
+            torch.testing.assert_close(value, of_replica(alone, 0)[name], rtol=0, atol=1e-13, msg=name)
+
+
+def test_a_frozen_parameter_needs_no_rate() -> None:
+    """Only the trained ones are named, and the caller's dict may change afterwards."""
+    model = replace(SMALL, frozen=("token",))
+    rates = dict.fromkeys(model.sized_for(TASK).shapes(), 1e-2)
+    del rates["token"]
+    rule = SGD(rates)
+    rates["0.value"] = 1e9
+    assert_same(run(model=model, optimizer=rule), 0, run(model=model, optimizer=SGD(1e-2)), 0)
 
 
 def test_a_model_may_have_numbers_per_replica() -> None:

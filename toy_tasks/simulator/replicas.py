@@ -1,7 +1,8 @@
 """Numbers that differ between replicas: any number of a model or optimiser may be an array, one value per replica.
 
 A specification (a frozen dataclass) is split into the arrays among its fields and, inside the batched step, bound to
-each replica's own values, so that formulas only ever see scalars. Arrays inside a `Part` of it count too.
+each replica's own values, so that formulas only ever see scalars. Arrays inside a `Part` of it, or in a dict that it
+holds by name, count too.
 """
 
 from __future__ import annotations
@@ -27,16 +28,18 @@ def per_replica(name: str, spec: object, replicas: int, dtype: torch.dtype) -> d
     `ValueError` when a length does not fit.
     """
     found: dict[str, Tensor] = {}
-    if not is_dataclass(spec):
-        return found
-    for field in fields(spec):
-        value, full = getattr(spec, field.name), f"{name}.{field.name}"
-        if isinstance(value, Part):
-            found |= {f"{field.name}.{k}": v for k, v in per_replica(full, value, replicas, dtype).items()}
+    if is_dataclass(spec):
+        entries = {field.name: getattr(spec, field.name) for field in fields(spec)}
+    else:
+        entries = spec if isinstance(spec, dict) else {}
+    for key, value in entries.items():
+        full = f"{name}.{key}"
+        if isinstance(value, Part | dict):
+            found |= {f"{key}.{k}": v for k, v in per_replica(full, value, replicas, dtype).items()}
         elif isinstance(value, np.ndarray):
             if value.shape != (replicas,):
                 raise ValueError(f"{full} must hold one value per seed ({replicas}), got shape {value.shape}")
-            found[field.name] = torch.tensor(value, dtype=dtype)
+            found[key] = torch.tensor(value, dtype=dtype)
     return found
 
 
@@ -44,6 +47,8 @@ def bind(spec: Spec, values: dict[str, Any]) -> Spec:
     """`spec` with the named fields, of its parts too, replaced by one replica's (possibly traced) values, unchecked."""
     if not values:
         return spec
+    if isinstance(spec, dict):  # its keys may hold dots
+        return spec | values  # type: ignore[return-value]
     bound = copy.copy(spec)
     for name, value in values.items():
         field, _, inner = name.partition(".")
