@@ -187,9 +187,9 @@ def figure(data: xr.Dataset) -> Figure:
     shown = data.isel(ratio=min(1, data.sizes["ratio"] - 1))
     for index, token in enumerate(TOKENS):
         left.plot(data.tau, shown.lemma4.sel(token=token), color="0.3", label="Lemma 4" if index == 0 else None)
-        for series, name in ((0, "preconditioned"), (1, "gradient_flow")):
+        for color, name in ((0, "preconditioned"), (1, "gradient_flow")):
             label = name.replace("_", " ") if index == 0 else None
-            points(left, data.tau, shown[name].sel(token=token).values[None], index=series, label=label, every=2)
+            points(left, data.tau, shown[name].sel(token=token).values[None], index=color, label=label, every=2)
     left.set(xlabel="$\\tau\\,/\\,\\ln M$", ylabel="attention logit")
     left.set_title(f"Top distinct and common token, $\\eta_Y / \\eta_Z$ = {float(shown.ratio):g}")
 

@@ -8,7 +8,7 @@ time (lines). Published training started from random parameters: with one query,
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def final_entropy(
     trained = train(
         ScanAndSnap.syn_medium(queries),
         momentum_descent(eta_z * ratio, np.full(len(case), eta_z)),
-        seeds=seed,
+        seeds=seed.tolist(),
         steps=steps,
         record=[steps],
         spread=spread,
@@ -237,7 +237,7 @@ def figure(data: xr.Dataset) -> Figure:
         for index, rate in enumerate(float(e) for e in data.eta_z.values):
             shown = data.sel(queries=queries, eta_z=rate)
             axes.plot(data.ratio, shown.flow_entropy, color=f"C{index}")
-            ours = {"fmt": MARKERS[index], "markerfacecolor": "none", "label": f"$\\eta_Z$ = {rate:g}"}
+            ours: dict[str, Any] = {"fmt": MARKERS[index], "markerfacecolor": "none", "label": f"$\\eta_Z$ = {rate:g}"}
             mean, spread = shown.entropy.mean("seed"), shown.entropy.std("seed", ddof=1)
             axes.errorbar(data.ratio, mean, spread, color=f"C{index}", elinewidth=0.8, **ours)
             if queries in PUBLISHED and rate in ETA_Z:
