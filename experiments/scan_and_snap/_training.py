@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,11 @@ if TYPE_CHECKING:
     import torch
 
     from theory.scan_and_snap import ClassMixture
+    from toy_tasks.randomness import Key
     from toy_tasks.scan_and_snap import ScanAndSnap
     from toy_tasks.simulator import Trajectories
     from toy_tasks.simulator.optimizers import Optimizer
+    from toy_tasks.task import Batch
 
 MOMENTUM = 0.9
 BATCH = 128
@@ -24,6 +27,17 @@ def mixture_of(task: ScanAndSnap) -> ClassMixture:
     from theory.scan_and_snap import ClassMixture
 
     return ClassMixture(task.law, task.query, None, task.vocabulary)
+
+
+@dataclass(frozen=True)
+class Population:
+    """A task whose every batch is the whole population of another: one example per class, with the law for counts."""
+
+    task: ScanAndSnap
+
+    def sample(self, key: Key, batch: int) -> Batch:
+        """The population for every replica, whatever the key and the size of a batch."""
+        return {name: x.expand(*key.seed.shape, *x.shape) for name, x in self.task.population().items()}
 
 
 def momentum_descent(eta_y: Any, eta_z: Any, momentum: float = MOMENTUM) -> Optimizer:
@@ -42,9 +56,12 @@ def train(
     record: int | Iterable[int],
     spread: Any = 0.0,
     measures: Sequence[str] = ("entropy",),
-    dtype: torch.dtype | None = None,
+    exact: bool = False,
 ) -> Trajectories:
-    """All replicas in one chunk, on batches of 128 sequences, with the named measures of `SnapMeasures`."""
+    """All replicas in one chunk, with the named measures of `SnapMeasures`.
+
+    On batches of 128 sequences in float32; or, if `exact`, on population gradients in float64.
+    """
     import torch
 
     from toy_tasks.scan_and_snap import CountModel, SnapMeasures
@@ -58,7 +75,7 @@ def train(
         return {"loss": found["population_loss"]} | {name: found[name] for name in measures}
 
     return simulate(
-        task,
+        Population(task) if exact else task,
         model,
         optimizer,
         seeds=seeds,
@@ -67,7 +84,7 @@ def train(
         record=record,
         measures=chosen,
         evaluation=1,
-        dtype=dtype or torch.float32,
+        dtype=torch.float64 if exact else torch.float32,
         chunk=len(seeds),
     )
 
