@@ -117,7 +117,8 @@ def _products(point: JointPoint, kind: Kind) -> tuple[Array, Array, float]:
     """dz/dt, sum_k v_k o dv_k/dt, and the size of the terms of the latter."""
     d_logits, d_weights = point.velocity(kind)
     size = np.abs(point.drive).T @ np.abs(point.attention(kind)) / len(point.samples)
-    return d_logits, (point.weights * d_weights).sum(axis=0), float((np.abs(point.weights) * size).sum(axis=0).max())
+    terms = (np.abs(point.weights) * size).sum(axis=0)
+    return d_logits, (point.weights * d_weights).sum(axis=0), float(terms.max()) + 1e-100
 
 
 def _velocity_proof(kind: Kind) -> Iterator[sympy.Expr]:

@@ -1,25 +1,26 @@
-"""What the decoder learns while the features stand still, and the gradient it sends back to the attention.
+"""What the decoder learns while the features stand still: the gap that it opens in favour of the next token.
 
 Scan and Snap preconditions the decoder's gradient so that every class trains its own row w_n of F^T Y alone (Lemma 3),
 
     dY/dt = eta_Y sum_n p_n (F G^{-1})_n (e_n - alpha_n)^T,    G = F^T F,    dw_n/dt = eta_Y p_n (e_n - softmax(w_n)).
 
 Then w_n = (M-1) h zeta_n, zeta_n = M/(M-1) (e_n - 1/M), and the gap u = M h between the logit of the next token and all
-others solves e^u + (M-1) u = M tau + 1 with tau = eta_Y t / K. The gradient that reaches the attention of class n is
-g_n = Y (e_n - alpha_n) = gamma (iota_n f_n - sum_k beta_nk f_k), with gamma a function of tau and coefficients of G.
-Tian et al. 2023, Lemmas 3-7 and Theorem 1; closed forms derived here.
+others solves e^u + (M-1) u = M tau + 1 with tau = eta_Y t / K; single steps are a little ahead of it.
+Tian et al. 2023, Lemmas 3 and 5-7; the closed form derived here.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.special import lambertw, wrightomega
+from scipy.special import wrightomega
 
+from theory.claims import claim, excess, relative_error
 from theory.numerics import Array
+from theory.papers import TIAN_2023
 from theory.validation import finite_array, integer, real
 
 
@@ -47,79 +48,6 @@ def discrete_decoder_gap(vocabulary: int, eta_y: float, steps: int) -> Float[Arr
     return gap
 
 
-def backpropagated_scale(vocabulary: int, tau: ArrayLike) -> Float[Array, ...]:
-    """gamma(tau) = (M-1)^2/M u/(M-1+e^u): rises like tau, peaks before tau = log M, and falls like log(tau)/tau."""
-    u = decoder_gap(vocabulary, tau)
-    return (vocabulary - 1) ** 2 / vocabulary * u * _others_share(vocabulary, u)
-
-
-def backpropagated_integral(vocabulary: int, tau: ArrayLike) -> Float[Array, ...]:
-    """The integral of gamma from 0 to tau, ((M-1) u / M)^2 / 2."""
-    return ((vocabulary - 1) / vocabulary * decoder_gap(vocabulary, tau)) ** 2 / 2
-
-
-class ScalePeak(NamedTuple):
-    """Where gamma is largest: its value, and tau and u there."""
-
-    scale: float
-    tau: float
-    gap: float
-
-
-def backpropagated_peak(vocabulary: int) -> ScalePeak:
-    """The single peak of gamma: u* = 1 + W((M-1)/e), gamma* = (M-1)/M (u* - 1)."""
-    others = integer("vocabulary", vocabulary, least=2) - 1
-    above_one = float(lambertw(others / np.e).real)
-    gap = 1 + above_one
-    return ScalePeak(others / vocabulary * above_one, float(np.expm1(gap) + others * gap) / vocabulary, gap)
-
-
-class GradientCoefficients(NamedTuple):
-    """g_n / gamma = iota_n f_n - sum_k beta_nk f_k, with beta_nn = 0; xi_n / gamma = sum_k beta_nk f_n . f_k."""
-
-    iota: Float[Array, "... k"]
-    beta: Float[Array, "... k k"]
-    xi: Float[Array, "... k"]
-
-
-def gradient_coefficients(features: ArrayLike, vocabulary: int) -> GradientCoefficients:
-    """iota, beta and xi / gamma of unit features (..., K, L), exact for every set of linearly independent features.
-
-    `ValueError` for features that are not unit vectors to 1e-9, and where the smallest eigenvalue of G is below 1e-12.
-    """
-    features = finite_array("features", features, (None, None))
-    vocabulary = integer("vocabulary", vocabulary, least=2)
-    norm = np.sqrt((features**2).sum(axis=-1))
-    if np.abs(norm - 1).max() > 1e-9:
-        raise ValueError(f"features must be unit vectors, got a norm of {norm.flat[np.abs(norm - 1).argmax()]}")
-    overlap = _overlap(features)
-    smallest = 1 + np.linalg.eigvalsh(overlap).min()
-    if smallest < 1e-12:
-        raise ValueError(
-            f"hypothesis broken: features must be linearly independent, got an eigenvalue {smallest:.3g} of F^T F"
-        )
-    return _coefficients(overlap, vocabulary)
-
-
-def _overlap(features: Array) -> Array:
-    """E = F^T F - I, with a zero diagonal."""
-    overlap = features @ np.swapaxes(features, -1, -2)
-    own = np.arange(features.shape[-2])
-    overlap[..., own, own] = 0.0
-    return overlap
-
-
-def _coefficients(overlap: Array, vocabulary: int) -> GradientCoefficients:
-    own = np.arange(overlap.shape[-1])
-    excess = -np.linalg.solve(overlap + np.eye(len(own)), overlap)  # G^{-1} - I, not by subtraction
-    rows = excess.sum(axis=-1)  # G^{-1} 1 - 1
-    lead, rest = (vocabulary / (vocabulary - 1)) ** 2, vocabulary / (vocabulary - 1) ** 2
-    iota = lead * (1 + excess[..., own, own]) - rest * (1 + rows)
-    beta = -lead * excess + rest * (1 + rows[..., None, :])
-    beta[..., own, own] = 0.0
-    return GradientCoefficients(iota, beta, lead * excess[..., own, own] - rest * rows)
-
-
 def _others_share(vocabulary: int, gap: ArrayLike) -> Array:
     """1/(M-1+e^u), the probability of every wrong entry."""
     smaller = np.exp(-np.asarray(gap, dtype=np.float64))
@@ -131,3 +59,82 @@ def _at_least_zero(name: str, value: ArrayLike) -> Array:
     if (array < 0).any():
         raise ValueError(f"{name} must be >= 0, got {array.min()} among its entries")
     return array
+
+
+# ---------------------------------------------------------------------------------------------------------- claims
+
+
+@dataclass(frozen=True)
+class DecoderTime:
+    """M >= 2 entries and a time tau = eta_Y t / K >= 0."""
+
+    vocabulary: int
+    tau: float
+
+    def __post_init__(self) -> None:
+        integer("vocabulary", self.vocabulary, least=2)
+        _at_least_zero("tau", self.tau)
+
+
+@claim(
+    statement="u = M h solves e^u + (M - 1) u = M tau + 1 with u(0) = 0.",
+    source=TIAN_2023,
+    kind="identity",
+    status="theorem",
+    tolerance=1e-12,
+)
+def gap_solves_its_first_integral(time: DecoderTime) -> float:
+    u, vocabulary = decoder_gap(time.vocabulary, time.tau), time.vocabulary
+    small = relative_error(np.expm1(u) + (vocabulary - 1) * u, vocabulary * time.tau)
+    return max(small, relative_error(np.exp(u) + (vocabulary - 1) * u, vocabulary * time.tau + 1))
+
+
+@claim(
+    statement="min(M tau / (2 (M-1)), log(1 + M tau / 2)) <= u <= min(tau, log(1 + M tau)).",
+    source=TIAN_2023,
+    kind="inequality",
+    tolerance=1e-12,
+)
+def gap_lies_between_two_branches(time: DecoderTime) -> float:
+    total, u = time.vocabulary * time.tau, decoder_gap(time.vocabulary, time.tau)
+    low = min(total / (2 * (time.vocabulary - 1)), np.log1p(total / 2))
+    return max(excess(low, u), excess(u, min(time.tau, np.log1p(total))))
+
+
+@claim(
+    statement="u increases and is concave in tau.",
+    source=TIAN_2023,
+    kind="inequality",
+    tolerance=1e-12,
+)
+def gap_increases_and_is_concave(time: DecoderTime) -> float:
+    """At tau, 1.5 tau and 2 tau."""
+    u = decoder_gap(time.vocabulary, time.tau * np.array([1.0, 1.5, 2.0]))
+    return max(excess(u[:-1], u[1:]), excess((u[0] + u[2]) / 2, u[1]))
+
+
+@dataclass(frozen=True)
+class DecoderSteps:
+    """M >= 2 entries, a step size eta_Y > 0 and a number of steps >= 1."""
+
+    vocabulary: int
+    eta_y: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        integer("vocabulary", self.vocabulary, least=2)
+        real("eta_y", self.eta_y, above=0.0)
+        integer("steps", self.steps, least=1)
+
+
+@claim(
+    statement="""Steps are ahead of the flow by at most half the constant of Lemma 7: 0 <= h*(s) - h(s) <= eta_Y / M for
+    every eta_Y > 0 and M >= 2.""",
+    source=TIAN_2023,
+    kind="inequality",
+    tolerance=1e-11,
+)
+def steps_are_ahead_by_at_most_one(run: DecoderSteps) -> float:
+    discrete = discrete_decoder_gap(run.vocabulary, run.eta_y, run.steps)
+    flow = decoder_gap(run.vocabulary, run.eta_y * np.arange(run.steps + 1))
+    return max(excess(flow, discrete), excess(discrete - flow, run.eta_y))

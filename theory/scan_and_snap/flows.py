@@ -21,7 +21,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from theory.numerics import Array, integrate
-from theory.scan_and_snap.decoder import _coefficients, _overlap, backpropagated_scale, decoder_gap
+from theory.scan_and_snap.backpropagation import _coefficients, _overlap, backpropagated_scale
+from theory.scan_and_snap.decoder import decoder_gap
 from theory.scan_and_snap.mixture import ClassMixture, SymmetricMixture
 from theory.validation import increasing_times, real
 

@@ -11,13 +11,17 @@ t0 = 2 K log M / eta_Y (to leading order). Tian et al. 2023, Theorem 4 and its p
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from theory.numerics import Array
+from theory.claims import claim, excess, relative_error
+from theory.numerics import Array, integrate
+from theory.papers import TIAN_2023
+from theory.scan_and_snap.backpropagation import backpropagated_scale
 from theory.scan_and_snap.decoder import _at_least_zero, decoder_gap
 from theory.validation import integer, real
 
@@ -73,3 +77,88 @@ def growth_factor(
     pushed = 2 * classes * ((vocabulary - 1) / vocabulary * gap) ** 2 * eta_z / eta_y  # 4 eta_Z integral of gamma
     moved = np.log1p(pushed / constant) if branch == "exact" else np.log(constant + pushed)
     return weight / 4 * moved
+
+
+# ---------------------------------------------------------------------------------------------------------- claims
+
+
+@dataclass(frozen=True)
+class Transition:
+    """K >= 1 classes, M >= 2 entries, rates > 0 and C0 > 0."""
+
+    classes: int
+    vocabulary: int
+    eta_y: float
+    eta_z: float
+    constant: float
+
+    def __post_init__(self) -> None:
+        self.growth([0.0])
+
+    def growth(self, times: ArrayLike, *, factor: float = 1.0, **changes: Any) -> Float[Array, ...]:
+        """`growth_factor`, with eta_Z multiplied by `factor`."""
+        eta_z = factor * self.eta_z
+        return growth_factor(self.classes, self.vocabulary, self.eta_y, eta_z, times, constant=self.constant, **changes)
+
+    def times(self) -> Float[Array, " t"]:
+        """t0', t0 and 3 K log M / eta_Y."""
+        return np.array([1.0, 2.0, 3.0]) * transition_times(self.classes, self.vocabulary, self.eta_y).scanning
+
+    def integrated(self) -> Float[Array, " t"]:
+        """-z at `times`, from the ODE."""
+
+        def field(t: float, z: Array) -> Array:
+            scale = backpropagated_scale(self.vocabulary, self.eta_y * t / self.classes)
+            return -self.eta_z / self.constant * scale * np.exp(4 * z)
+
+        return -integrate(field, np.zeros(1), self.times(), rtol=1e-11, atol=1e-14)[:, 0]
+
+
+@claim(
+    statement="""In Theorem 4's setting B = -z = log(1 + 2 K (eta_Z / eta_Y) ((M-1)/M)^2 u^2 / C0) / 4 exactly.""",
+    source=TIAN_2023,
+    kind="identity",
+    tolerance=1e-7,
+    examples=40,
+)
+def growth_in_closed_form(setting: Transition) -> float:
+    return relative_error(setting.growth(setting.times()), setting.integrated())
+
+
+@claim(
+    statement="""B grows from t0' to t0, does not depend on eta_Z at t0 for fixed eta_Y / eta_Z, and is larger for a
+    larger eta_Z at fixed eta_Y and t.""",
+    source=TIAN_2023,
+    kind="inequality",
+    tolerance=1e-12,
+)
+def growth_depends_on_the_ratio_of_rates(setting: Transition) -> float:
+    """Rates scaled together by 2.7; eta_Z alone by 1.5."""
+    scaled = replace(setting, eta_y=2.7 * setting.eta_y, eta_z=2.7 * setting.eta_z)
+    growth, times = setting.growth(setting.times()), setting.times()
+    same = relative_error(growth, scaled.growth(scaled.times()))
+    return max(same, excess(growth[:-1], growth[1:]), excess(growth, setting.growth(times, factor=1.5)))
+
+
+@claim(
+    statement="B = log(C0 + 4 eta_Z integral of gamma) / 4, as Equations 14, 124 and 129 print it.",
+    source=TIAN_2023,
+    kind="refuted",
+    tolerance=1e-3,
+    counterexample=lambda: (Transition(10, 1000, 0.5, 0.5, 20.0),),
+)
+def growth_as_published(setting: Transition) -> float:
+    """Off by log(C0)/4 at all times: 0.75 at C0 = 20, where B(0) must be 0."""
+    return relative_error(setting.growth(setting.times(), branch="published"), setting.integrated())
+
+
+@claim(
+    statement="Figure 9 (left) is drawn at eta_Z / eta_Y = 10, as its caption says.",
+    source=TIAN_2023,
+    kind="refuted",
+    tolerance=0.01,
+    counterexample=lambda: (Transition(1, 100, 0.8, 8.0, 1.0),),
+)
+def figure_nine_has_the_ratio_of_its_caption(setting: Transition) -> float:
+    """How far B(5) at eta_Z = 8 exceeds the top of the axis, 0.8; at eta_Y / eta_Z = 10 it is 0.7828."""
+    return float(setting.growth(5.0)) / 0.8 - 1
