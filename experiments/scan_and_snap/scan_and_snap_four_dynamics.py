@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.lab.checks import Check
-from experiments.lab.experiment import require, results
-from theory.claims import claim
-from theory.papers import TIAN_2023
+from experiments.lab.experiment import require
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -106,9 +104,6 @@ def _coords(config: Config) -> dict[str, list[float] | list[str] | np.ndarray]:
     return {"ratio": list(config.ratios), "token": list(TOKENS), "tau": taus_of(config)}
 
 
-# -------------------------------------------------------------------------------------------------------------- claims
-
-
 def _errors(data: xr.Dataset) -> xr.DataArray:
     """|preconditioned / Lemma 4 - 1| after tau = 0."""
     later = data.sel(tau=slice(0.01, None))
@@ -129,41 +124,17 @@ def _slowdown(data: xr.Dataset) -> xr.DataArray:
     return later.gradient_flow / later.lemma4
 
 
-@claim(
-    statement="""With the decoder's gradient preconditioned as in Lemma 3, joint training follows Lemma 4 with a
-    relative error of first order in eta_Z / eta_Y (one mixture, tau = 2 log M, ratios 40 to 4000).""",
-    source=TIAN_2023,
-    kind="limit",
-    tolerance=0.1,
-)
-def preconditioned_training_follows_lemma_4_to_first_order() -> float:
-    """Distance of the fitted order from 1, for the common and the top distinct token."""
-    data = results("scan_and_snap_four_dynamics")
-    return max(abs(_order(data, token) - 1) for token in TOKENS)
-
-
-@claim(
-    statement="""Gradient flow moves the common token's logit at most 0.14 times as far as Lemma 4 says, for tau between
-    log M / 2 and 2 log M, and faster decoders do not help (one mixture, ratios 4 to 4000).""",
-    source=TIAN_2023,
-    kind="trend",
-    tolerance=0.0,
-)
-def gradient_flow_lags_behind_lemma_4() -> float:
-    """Excess over 0.14 of the ratio, and of its growth with the ratio of the rates."""
-    slow = _slowdown(results("scan_and_snap_four_dynamics")).sel(tau=list(MOMENTS))
-    return max(float(slow.max()) - 0.14, float(slow.diff("ratio").max()))
-
-
 # --------------------------------------------------------------------------------------------------- checks and figure
 
 
 def checks(data: xr.Dataset) -> list[Check]:
     """Orders, sizes of the errors, and that two ways to integrate the gradient flow agree."""
+    from theory.scan_and_snap import bridges
+
     slow = _slowdown(data).sel(tau=list(MOMENTS))
     symmetric = np.abs(data.symmetric - data.gradient_flow).max() / np.abs(data.gradient_flow).max()
     finest = _errors(data).isel(ratio=-1)
-    followed, lags = preconditioned_training_follows_lemma_4_to_first_order, gradient_flow_lags_behind_lemma_4
+    followed, lags = bridges.lemma_4_is_first_order_in_the_ratio, bridges.gradient_flow_moves_as_far_as_lemma_4
     found = []
     if int((data.ratio >= 40).sum()) > 1:
         found = [Check(f"preconditioned against Lemma 4, {token} token: order of the error in eta_Z / eta_Y", 1.0,
@@ -175,7 +146,8 @@ def checks(data: xr.Dataset) -> list[Check]:
         Check("gradient flow / Lemma 4, common token: largest", 0.14, float(slow.max()), relation="<", claim=lags),
         Check("gradient flow / Lemma 4, common token: largest change as the decoder gets faster", 0.0,
               float(slow.diff("ratio").max()), relation="<", claim=lags),
-        Check("gradient flow by its symmetric ODE: relative difference", 0.0, float(symmetric), 1e-8),
+        Check("gradient flow by its symmetric ODE: relative difference", 0.0, float(symmetric), 1e-8,
+              claim=bridges.symmetric_mixtures_follow_the_reduced_flow),
     ]  # fmt: skip
 
 

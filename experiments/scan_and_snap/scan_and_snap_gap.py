@@ -196,10 +196,10 @@ def figure(data: xr.Dataset) -> Figure:
         for index, kind in ((1, "population"), (3, "T = 128")):
             runs = sorted((r for r in data.run.values if r.startswith(kind + ",") and "no" not in r), key=_eta)
             values = last[name].sel(run=runs).transpose("seed", "run")
-            points(axes, [_eta(run) for run in runs], values, index=index, label=kind)
+            points(axes, [10 * _eta(run) for run in runs], values, index=index, label=kind)
         values = last[name].sel(run=[str(Run(None, 10.0, 0.0))]).transpose("seed", "run")
-        points(axes, [1.0], values, index=4, label="population, no momentum, eta = 10")
-        axes.set(xscale="log", xlabel="rate $\\eta$", title=title)
+        points(axes, [10.0], values, index=4, label="population, no momentum")
+        axes.set(xscale="log", xlabel="$\\eta$ / (1 - momentum)", title=title)
     for axes in (left, middle, right):
         axes.legend(loc="best", fontsize=6.5)
     return out

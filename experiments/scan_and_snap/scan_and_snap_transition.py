@@ -192,27 +192,31 @@ def _coords(config: Config) -> dict[str, Any]:
 
 def checks(data: xr.Dataset) -> list[Check]:
     """Closed forms against steps and integrals, and what the drawings show."""
+    from theory.scan_and_snap import decoder, transition
+
+    ahead, ratio = decoder.steps_are_ahead_by_at_most_one, transition.growth_depends_on_the_ratio_of_rates
+    captions = {"fast decoder": transition.figure_nine_has_the_ratio_of_its_caption}
     found = []
     for vocabulary, rates in DECODERS.items():
         lead = data[f"steps {vocabulary}"] - data[f"h {vocabulary}"]
         bound = np.array(rates) / vocabulary
         found += [
             Check(f"decoder steps ahead of continuous time, M = {vocabulary}: largest lead / (eta_Y / M)", 1.0,
-                  float((lead.max("step") / bound).max()), relation="<"),
-            Check(f"decoder steps never fall behind, M = {vocabulary}: least lead", 0.0, float(lead.min()), 1e-12, ">"),
+                  float((lead.max("step") / bound).max()), relation="<", claim=ahead),
+            Check(f"decoder steps never fall behind, M = {vocabulary}: least lead", 0.0, float(lead.min()), 1e-12,
+                  ">", claim=ahead),
         ]  # fmt: skip
     for panel in GROWTH:
-        error = np.abs(data[f"integrated {panel}"] - data[f"B {panel}"]).max()
-        found.append(
-            Check(f"B, {panel}: closed form against its equation, largest difference", 0.0, float(error), 1e-7)
-        )
+        error = float(np.abs(data[f"integrated {panel}"] - data[f"B {panel}"]).max())
+        found.append(Check(f"B, {panel}: closed form against its equation, largest difference", 0.0, error, 1e-7,
+                           claim=transition.growth_in_closed_form))  # fmt: skip
     for panel, (axis, at_snap) in DRAWN.items():
         values = data[f"B(t0) {panel}"].values
         farthest = float(values[np.abs(values - at_snap).argmax()])
         found += [
-            Check(f"B(t0), {panel}: the same for all eta_Z", at_snap, farthest, 1e-4),
+            Check(f"B(t0), {panel}: the same for all eta_Z", at_snap, farthest, 1e-4, claim=ratio),
             Check(f"B, {panel}: largest, below the end of the drawn axis", axis, float(data[f"B {panel}"].max()),
-                  relation="<"),
+                  relation="<", claim=captions.get(panel)),
         ]  # fmt: skip
     growth = data["B growth"]
     early = growth.interp({"time growth": 50.0})
