@@ -3,9 +3,8 @@
 A linear MLP over one query's attention to 20 contextual tokens, 20 samples with a label each, trained by gradient
 descent. With softmax attention the invariant assumes a constant mean attention: its estimate of the logits stays
 correlated with them (first panel), as published, while its error grows to several times their size (second). With exp
-attention it holds, until attention has grown so much that steps overshoot. The third panel follows the weights of one
-node and the straight lines on which they start; the last one a saturating node, whose attention first concentrates, then
-spreads again.
+attention it holds, until attention has grown so much that steps overshoot. Third panel: weights of one node, and the
+straight lines on which they start. Last panel: a saturating node, whose attention first concentrates, then spreads.
 """
 
 from __future__ import annotations
