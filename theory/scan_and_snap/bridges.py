@@ -125,8 +125,8 @@ def only_the_ratio_of_rates_matters(run: MixtureRun) -> float:
 )
 def symmetric_mixtures_follow_the_reduced_flow(run: SymmetricRun) -> float:
     times = run.transition * np.array([0.5, 3.0])
-    full = population_flow(run.symmetric.mixture, run.eta_y, run.eta_z, times)
-    reduced = symmetric_flow(run.symmetric, run.eta_y, run.eta_z, times)
+    full = population_flow(run.symmetric.mixture, run.eta_y, run.eta_z, times, rtol=1e-12)
+    reduced = symmetric_flow(run.symmetric, run.eta_y, run.eta_z, times, rtol=1e-12)
     pairs = ((full.logits, reduced.logits), (full.decoder_columns, reduced.decoder_columns))
     return max(relative_error(a, b, scale=1.0) for a, b in pairs)
 
@@ -157,16 +157,16 @@ def symmetric_mixtures_shed_common_tokens(run: SymmetricRun) -> float:
     eta_Z / eta_Y.""",
     source=TIAN_2023,
     kind="limit",
-    tolerance=0.1,
+    tolerance=0.03,
     examples=10,
 )
 def lemma_4_is_first_order_in_the_ratio(run: SymmetricRun) -> float:
-    """|slope + 1| of the error between eta_Y / eta_Z = 3e3 and 3e4, at 2 K log M / eta_Y."""
+    """|slope + 1| of the error between eta_Y / eta_Z = 3e3 and 3e4, largest over times to 2 K log M / eta_Y."""
     errors = []
     for ratio in (3e3, 3e4):
-        times = [2 * run.transition * run.eta_y / ratio]
-        paths = (flow(run.symmetric.mixture, ratio, 1.0, times) for flow in (preconditioned_flow, attention_flow))
-        joint, lemma = (path.logits for path in paths)
+        times = np.array([0.5, 1.0, 1.5, 2.0]) * run.transition * run.eta_y / ratio
+        flows = (preconditioned_flow, attention_flow)
+        joint, lemma = (flow(run.symmetric.mixture, ratio, 1.0, times, rtol=1e-13).logits for flow in flows)
         errors.append(float(np.abs(joint - lemma).max() / np.abs(lemma).max()))
     return abs(float(np.log10(errors[1] / errors[0])) + 1)
 
