@@ -9,34 +9,21 @@ straight lines on which they start. Last panel: a saturating node, whose attenti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from experiments.lab.checks import Check
 from experiments.lab.experiment import require, seed_range
+from experiments.scan_and_snap._linear_nodes import RUNS, SAMPLES, TEMPERATURE, samples, trained
 from theory.claims import claim
 from theory.papers import TIAN_2023_JOMA
 
 if TYPE_CHECKING:
-    import torch
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from toy_tasks.randomness import Key
-    from toy_tasks.task import Batch
-
-Attention = Literal["softmax", "exp"]
-TOKENS = SAMPLES = 20
-DISTINCT = 10
-TEMPERATURE: dict[Attention, float] = {"softmax": 0.5, "exp": 1.0}
-RUNS: dict[str, tuple[str, Attention]] = {
-    "bumps": ("bumps", "softmax"),
-    "random": ("random", "softmax"),
-    "bumps, exp attention": ("bumps", "exp"),
-}
 GROWTH_STEP, GROWTH_TEMPERATURE, GROWTH_START = 0.02, 3.0, 0.05
 
 
@@ -44,6 +31,7 @@ GROWTH_STEP, GROWTH_TEMPERATURE, GROWTH_START = 0.02, 3.0, 0.05
 class Config:
     """Full-batch descent of logits and weights, both from N(0, 1) / 100, and the published growth of ten components."""
 
+    runs: tuple[str, ...] = tuple(RUNS)
     seeds: str = "0:2"
     steps: int = 2000
     record: int = 50
@@ -52,82 +40,12 @@ class Config:
 
     def __post_init__(self) -> None:
         require(self, steps=200, record=1, learning_rate=0.0, growth_steps=1000)
+        for run in self.runs:
+            if run not in RUNS:
+                raise ValueError(f"runs must be among {'; '.join(RUNS)}, got {run!r}")
 
 
 PROFILES = {"quick": Config(), "full": Config(seeds="0:10", record=10)}
-
-
-def samples(kind: str, seed: int) -> np.ndarray:
-    """(sample, token) frequencies: uniform noise, of which "bumps" has a travelling bump in place of the first ten."""
-    weights = np.random.default_rng(seed).uniform(size=(SAMPLES, TOKENS)) / 2
-    if kind == "bumps":
-        centre = np.arange(SAMPLES)[:, None] / SAMPLES * DISTINCT
-        weights[:, :DISTINCT] = np.exp(-((np.arange(DISTINCT) - centre) ** 2) / 30)
-    return weights / weights.sum(axis=1, keepdims=True)
-
-
-@dataclass(frozen=True, eq=False)
-class FixedSamples:
-    """A task whose every batch is all samples (r, s, l) of the replica with this seed."""
-
-    kind: str
-    seeds: tuple[int, ...]
-
-    def sample(self, key: Key, batch: int) -> Batch:
-        """`samples` (r, s, l), whatever the step."""
-        import torch
-
-        table = torch.tensor(np.array([samples(self.kind, seed) for seed in self.seeds]))
-        row = (key.seed[..., None] == torch.tensor(self.seeds)).int().argmax(dim=-1)
-        return {"samples": table[row]}
-
-
-@dataclass(frozen=True)
-class LinearNodes:
-    """Label i of sample i from V b + c: b the attention on tokens, V (k, l) and c (k,) the weights of k nodes."""
-
-    attention: Attention
-
-    def init(self, key: Key) -> dict[str, torch.Tensor]:
-        """N(0, 1) / 100."""
-        return {
-            "z": 0.01 * key.split(0).normal(TOKENS),
-            "v": 0.01 * key.split(1).normal(SAMPLES, TOKENS),
-            "c": 0.01 * key.split(2).normal(SAMPLES),
-        }
-
-    def loss(self, params: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
-        """Mean cross-entropy."""
-        import torch
-
-        b = batch["samples"] * torch.exp(params["z"] / TEMPERATURE[self.attention])
-        if self.attention == "softmax":
-            b = b / b.sum(dim=-1, keepdim=True)
-        logits = b @ params["v"].T + params["c"]
-        return torch.nn.functional.cross_entropy(logits, torch.arange(SAMPLES, device=logits.device))
-
-
-def trained(run: str, seeds: Sequence[int], steps: int, record: int, learning_rate: float) -> dict[str, np.ndarray]:
-    """Logits z (seed, step, token) and weights v (seed, step, node, token), with the recorded steps."""
-    import torch
-
-    from toy_tasks.simulator import SGD
-    from toy_tasks.simulator import simulate as train
-
-    kind, attention = RUNS[run]
-    found = train(
-        FixedSamples(kind, tuple(seeds)),
-        LinearNodes(attention),
-        SGD(learning_rate),
-        seeds=seeds,
-        steps=steps,
-        record=record,
-        measures=lambda params, batch: {"z": params["z"], "v": params["v"]},
-        evaluation=1,
-        dtype=torch.float64,
-        chunk=len(seeds),
-    )
-    return {"z": found["z"].numpy(), "v": found["v"].numpy(), "steps": np.array(found.steps)}
 
 
 def targets() -> np.ndarray:
@@ -137,54 +55,53 @@ def targets() -> np.ndarray:
     return np.sort(torch.rand(10, generator=torch.Generator().manual_seed(0)).double().numpy() * 3 + 1)
 
 
+def parts(config: Config) -> list[Config]:
+    """One run at a time."""
+    return [replace(config, runs=(run,)) for run in config.runs]
+
+
 def simulate(config: Config) -> xr.Dataset:
-    """Training of every run, and explicit steps of the growing components."""
+    """Logits and weights over training, of every run."""
     import xarray as xr
 
-    from theory.joma import softmax_growth
-
     seeds = seed_range(config.seeds)
-    runs = [trained(run, seeds, config.steps, config.record, config.learning_rate) for run in RUNS]
-    path = softmax_growth(
-        targets(), GROWTH_START, step=GROWTH_STEP, steps=config.growth_steps, temperature=GROWTH_TEMPERATURE
-    )
+    runs = [trained(run, seeds, config.steps, config.record, config.learning_rate) for run in config.runs]
     return xr.Dataset(
         {
             "logits": (("run", "seed", "step", "token"), np.array([run["z"] for run in runs])),
             "weights": (("run", "seed", "step", "node", "token"), np.array([run["v"] for run in runs])),
-            "components": (("growth_step", "component"), path),
         },
-        coords={
-            "run": list(RUNS),
-            "seed": seeds,
-            "step": runs[0]["steps"],
-            "growth_step": np.arange(config.growth_steps + 1),
-        },
+        coords={"run": list(config.runs), "seed": seeds, "step": runs[0]["steps"]},
     )
 
 
 def predict(config: Config) -> xr.Dataset:
-    """Mean frequencies, with the slopes at which the weights of node 0 start, and the growth in continuous time."""
+    """Mean frequencies, the slopes at which the weights of node 0 start; the growth in steps and in continuous time."""
     import xarray as xr
     from scipy.special import softmax
 
+    from theory.joma import softmax_growth
     from theory.numerics import integrate
 
     seeds = seed_range(config.seeds)
-    x = np.array([[samples(kind, seed) for seed in seeds] for kind, _ in RUNS.values()])
+    x = np.array([[samples(kind, seed) for seed in seeds] for kind, _ in (RUNS[run] for run in config.runs)])
     mean = x.mean(axis=2)
     slope = config.learning_rate * (x[:, :, 0] - mean) / SAMPLES  # all labels equally likely, z = 0
     mu = targets()
     times = np.linspace(0.0, GROWTH_STEP * config.growth_steps, config.growth_steps + 1)
     path = integrate(lambda _, w: (mu - w) * softmax(w**2 / GROWTH_TEMPERATURE), np.full(10, GROWTH_START), times)
+    steps = softmax_growth(
+        mu, GROWTH_START, step=GROWTH_STEP, steps=config.growth_steps, temperature=GROWTH_TEMPERATURE
+    )
     return xr.Dataset(
         {
             "mean_samples": (("run", "seed", "token"), mean),
             "first_slope": (("run", "seed", "token"), slope),
+            "components": (("growth_step", "component"), steps),
             "continuous": (("growth_step", "component"), path),
             "targets": ("component", mu),
         },
-        coords={"run": list(RUNS), "seed": seeds, "growth_step": np.arange(config.growth_steps + 1)},
+        coords={"run": list(config.runs), "seed": seeds, "growth_step": np.arange(config.growth_steps + 1)},
     )
 
 
@@ -257,9 +174,9 @@ def checks(data: xr.Dataset) -> list[Check]:
     from theory.joma import attention_entropy, invariants
 
     found = []
-    for run, (_, attention) in RUNS.items():
+    for run in (str(name) for name in data.run.values):
         logits, estimated = _estimates(data, run)
-        if attention == "exp":
+        if RUNS[run][1] == "exp":
             stable = np.abs(logits).max(axis=-1) <= 3
             worst = float(relative_error(logits, estimated)[stable].max())
             found.append(Check(f"{run}: largest relative error of the estimate, logits up to 3", 0.0, worst, 0.01,
@@ -275,13 +192,13 @@ def checks(data: xr.Dataset) -> list[Check]:
                   float(np.abs(np.diff(logits.sum(axis=-1), axis=1)).max()), 1e-10,
                   claim=invariants.softmax_attention_conserves_the_sum),
         ]  # fmt: skip
-    early = data.sel(run="bumps").isel(step=1)
-    moved = (early.weights - data.weights.sel(run="bumps").isel(step=0)).isel(node=0)
+    early = data.isel(step=1)
+    moved = (early.weights - data.weights.isel(step=0)).isel(node=0)
     line = early.first_slope * float(early.step)
     entropy = attention_entropy(data.components.values, GROWTH_TEMPERATURE)
     lag = np.abs(entropy - attention_entropy(data.continuous.values, GROWTH_TEMPERATURE)).max()
     found += [
-        Check(f"bumps: node 0 after {int(early.step)} steps against its first slope, largest difference / largest move",
+        Check(f"node 0 after {int(early.step)} steps against its first slope, largest difference / largest move",
               0.0, float(np.abs(moved - line).max() / np.abs(line).max()), 0.1),
         Check("growth: least entropy", 0.9416, float(entropy.min()), 1e-3),
         Check("growth: step of the least entropy", 669, float(entropy.argmin()), 1),
@@ -302,7 +219,7 @@ def figure(data: xr.Dataset) -> Figure:
     out, (left, error, node, growth) = panels(4, width=3.1)
     steps = data.step.values
     every = max(1, len(steps) // 12)
-    for index, run in enumerate(RUNS):
+    for index, run in enumerate(str(name) for name in data.run.values):
         logits, estimated = _estimates(data, run)
         points(left, steps, correlation(logits, estimated), index=index, label=run, every=every)
         later = relative_error(logits, estimated)[:, 1:]
@@ -311,7 +228,7 @@ def figure(data: xr.Dataset) -> Figure:
     left.set(xlabel="training step", ylabel="correlation", ylim=(0.8, 1.02), title="Estimated and trained logits")
     error.axhline(1.0, color="0.5", linestyle="--", linewidth=0.8)
     error.set(xlabel="training step", yscale="log", title="Relative error of the estimate")
-    shown = data.sel(run="bumps").isel(seed=0)
+    shown = data.isel(run=0, seed=0)
     start = shown.weights.isel(node=0, step=0)
     for index in range(4):
         line = float(start[index]) + float(shown.first_slope[index]) * steps
@@ -319,7 +236,7 @@ def figure(data: xr.Dataset) -> Figure:
         node.plot(steps[early], line[early], color=f"C{index}")
         points(node, steps, shown.weights.isel(node=0, token=index).values[None], index=index,
                label=f"token {index}", every=every)  # fmt: skip
-    node.set(xlabel="training step", ylabel="weight", title="Node 0, bumps; line: first slope")
+    node.set(xlabel="training step", ylabel="weight", title=f"Node 0, {data.run.values[0]}; line: first slope")
     entropies = [attention_entropy(data[name].values, GROWTH_TEMPERATURE) for name in ("continuous", "components")]
     growth.plot(data.growth_step, entropies[0], color="C0", label="continuous time")
     points(growth, data.growth_step, entropies[1][None], index=0, label="published steps", every=200)

@@ -8,7 +8,7 @@ used a larger text, positions and an MLP; the direction of the effect is what ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,7 +36,7 @@ class Config:
     seeds: str = "0:2"
     types: int = 200
     length: int = 64
-    steps: int = 400
+    steps: int = 250
 
     def __post_init__(self) -> None:
         require(self, types=10, length=8, steps=10)
@@ -50,6 +50,11 @@ def text_of(config: Config) -> tuple[TextWindows, TextWindows]:
     from toy_tasks.scan_and_snap import TextWindows
 
     return TextWindows.pydoc(config.types, config.length).split(0.9)
+
+
+def parts(config: Config) -> list[Config]:
+    """One rate at a time."""
+    return [replace(config, rates=(rate,)) for rate in config.rates]
 
 
 def simulate(config: Config) -> xr.Dataset:
