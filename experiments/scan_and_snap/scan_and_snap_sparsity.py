@@ -3,6 +3,7 @@
 Entropy of the attention over a class's distinct tokens after 100 steps of SGD with momentum 0.9, two next tokens per
 query: our mean and standard deviation over ten seeds, the published ones (crosses), and the gradient flow at the same
 time (lines). Published training started from random parameters: with one query, a start from zero misses the table.
+The full profile trains all 640 published runs; the quick one the panels of 1 and 3 queries.
 """
 
 from __future__ import annotations
@@ -37,6 +38,18 @@ PUBLISHED = {
         ((1.963, 0.015), (1.920, 0.018), (1.982, 0.009), (2.024, 0.008)),
         ((1.842, 0.024), (1.809, 0.027), (1.899, 0.018), (1.955, 0.020)),
         ((1.737, 0.032), (1.715, 0.038), (1.821, 0.030), (1.839, 0.100)),
+    ),
+    5: (
+        ((2.026, 0.005), (1.994, 0.007), (2.020, 0.007), (2.055, 0.006)),
+        ((1.995, 0.007), (1.931, 0.011), (1.971, 0.010), (2.014, 0.009)),
+        ((1.906, 0.012), (1.816, 0.022), (1.884, 0.020), (1.926, 0.025)),
+        ((1.817, 0.021), (1.718, 0.032), (1.802, 0.033), (1.831, 0.050)),
+    ),
+    10: (
+        ((2.033, 0.004), (2.012, 0.004), (2.018, 0.004), (2.051, 0.003)),
+        ((2.027, 0.003), (1.975, 0.005), (1.976, 0.006), (2.015, 0.006)),
+        ((1.990, 0.005), (1.888, 0.009), (1.899, 0.013), (1.947, 0.015)),
+        ((1.940, 0.006), (1.805, 0.013), (1.829, 0.019), (1.875, 0.023)),
     ),
 }
 EXEMPT = {(1, 2.0, 10.0), (1, 3.0, 10.0)}
@@ -162,7 +175,7 @@ def cells(data: xr.Dataset, queries: int) -> list[Cell]:
 def training_meets_the_published_sweep() -> float:
     """The worst cell, in units of what is allowed."""
     data = results("scan_and_snap_sparsity")
-    return max(cell.miss for queries in PUBLISHED for cell in cells(data, queries))
+    return max(cell.miss for queries in data.queries.values for cell in cells(data, int(queries)))
 
 
 @claim(
@@ -215,8 +228,14 @@ def checks(data: xr.Dataset) -> list[Check]:
                                float(mean.diff("eta_z").max()), relation="<",
                                claim=larger_rates_make_attention_sparser))  # fmt: skip
         if queries > 1:
-            least = float(mean.idxmin("ratio").max())
-            found.append(Check(f"{name}: the ratio of least entropy, largest over eta_Z", 2.0, least))
+            least = mean.idxmin("ratio").values
+            farthest = float(least[np.abs(least - 2).argmax()])
+            found.append(Check(f"{name}: the ratio of least entropy, farthest from 2 over eta_Z", 2.0, farthest))
+        elif float(mean.eta_z[0]) <= 1:
+            rise = float(mean.sel(eta_z=slice(None, 1)).diff("ratio").min())
+            found.append(
+                Check(f"{name}: least rise of the entropy with the ratio, eta_Z <= 1", 0.0, rise, relation=">")
+            )
     if 1 in data.queries and 1.0 in data.eta_z:
         missed = Cell(1, 1.0, 1.0, data.entropy_from_zero.sel(queries=1, eta_z=1.0).values).miss
         found.append(Check("1 query, eta_Z 1, ratio 1, from zero: distance to the table / allowed", 1.0, missed,
@@ -241,7 +260,7 @@ def figure(data: xr.Dataset) -> Figure:
             mean, spread = shown.entropy.mean("seed"), shown.entropy.std("seed", ddof=1)
             axes.errorbar(data.ratio, mean, spread, color=f"C{index}", elinewidth=0.8, **ours)
             if queries in PUBLISHED and rate in ETA_Z:
-                word = "published" if index == 0 else None
+                word = "published" if rate == ETA_Z[-1] else None
                 mean, spread = np.array(PUBLISHED[queries][ETA_Z.index(rate)]).T
                 axes.errorbar(
                     np.array(RATIOS) * 1.1, mean, spread, fmt="x", color=f"C{index}", elinewidth=0.8, label=word
