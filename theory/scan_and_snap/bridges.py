@@ -1,4 +1,4 @@
-"""How the four dynamics relate: rescaling, symmetry, the limit of a fast decoder, and what we conjecture of the flow."""
+"""How the four dynamics relate: rescaling, symmetry, the limit of a fast decoder, and conjectures about the flow."""
 
 from __future__ import annotations
 

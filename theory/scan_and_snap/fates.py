@@ -8,8 +8,9 @@ conserved between distinct tokens of a class and r_{l/l'}(t) = r_{l/l'}(0) chi_l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +23,9 @@ from theory.scan_and_snap.backpropagation import gradient_coefficients
 from theory.scan_and_snap.flows import AttentionTrajectory, MixtureTrajectory, attention_flow, attention_push
 from theory.scan_and_snap.mixture import ClassMixture
 from theory.validation import finite_array, integer, real
+
+if TYPE_CHECKING:
+    import sympy
 
 
 def initial_acceleration(mixture: ClassMixture, logits: ArrayLike) -> Float[Array, "... q l"]:
@@ -181,6 +185,19 @@ def fates_of_tokens_in_lemma_4(point: OneCommonToken) -> float:
     return max(worst, relative_error(gained, 0.0, scale=size), relative_error(lost, 0.0, scale=size))
 
 
+def _growth_law_proof() -> Iterator[sympy.Expr]:
+    """With dz_l/dt = g f_l^2, f_l = c~_l / rho, c~_l = P_l e^{z_l}: the differences, and the law's other form."""
+    import sympy as sp
+
+    push, norm, *rest = sp.symbols("g rho P0 P1 z0 z1", positive=True)
+    law, z = rest[:2], rest[2:]
+    weight = [p * sp.exp(x) for p, x in zip(law, z, strict=True)]
+    slope = [push * w**2 / norm**2 for w in weight]
+    kept = weight[0] ** -2 - weight[1] ** -2
+    yield sum(kept.diff(x) * s for x, s in zip(z, slope, strict=True))
+    yield (weight[0] ** 2 / weight[1] ** 2 - 1) - weight[0] ** 2 * (weight[1] ** -2 - weight[0] ** -2)
+
+
 @claim(
     statement="""Along Lemma 4 the differences of 1 / c~_l^2 between distinct tokens of a class are conserved, and
     r_{l/l'}(t) = r_{l/l'}(0) chi_l(t) (Theorem 3).""",
@@ -188,6 +205,7 @@ def fates_of_tokens_in_lemma_4(point: OneCommonToken) -> float:
     kind="identity",
     status="theorem",
     tolerance=1e-6,
+    symbolic=_growth_law_proof,
     examples=25,
 )
 def lemma_4_obeys_the_growth_law(run: ScanRun) -> float:
