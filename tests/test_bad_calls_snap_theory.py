@@ -19,6 +19,7 @@ from theory.scan_and_snap import (
     MixtureRun,
     OneCommonToken,
     SampledToken,
+    ScanRun,
     SharedQueryRun,
     SymmetricMixture,
     SymmetricRun,
@@ -143,7 +144,13 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: transition_times(2, 9, -1.0), ValueError, r"eta_y .*in \(0, inf\), got -1\.0"),
     # instances of claims
     (lambda: OneCommonToken(TWINS, np.zeros((1, 2))), ValueError, r"hypothesis .*one common token .*got 2"),
-    (lambda: SharedQueryRun(mixture(queries=[0, 1]), np.zeros((2, 3)), 1, 1), ValueError, r"one query .*got 2"),
+    (
+        lambda: OneCommonToken(mixture([[0.5, 0.5], [1.0, 0.0]]), np.zeros((1, 2))),
+        ValueError,
+        r"hypothesis .*distinct token, got class 1",
+    ),
+    (lambda: ScanRun(MIXTURE, 1.0, -1.0), ValueError, r"eta_z .*in \(0, inf\), got -1\.0"),
+    (lambda: SharedQueryRun(mixture(queries=[0, 1]), 1.0, 1.0), ValueError, r"one query .*got 2"),
     (lambda: SymmetricRun(symmetric(classes=1), 1.0, 1.0), ValueError, r"hypothesis .*two classes .*got 1"),
     (lambda: MixtureRun(MIXTURE, 0.0, 1.0), ValueError, r"eta_y .*in \(0, inf\), got 0\.0"),
     (lambda: FullVocabulary(2, 3, 0.5, 1.0), ValueError, r"hypothesis .*K = M is needed, got 2 and 3"),

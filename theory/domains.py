@@ -391,7 +391,7 @@ def symmetric_runs(draw: st.DrawFn) -> SymmetricRun:
 
 @st.composite
 def common_token_mixtures(draw: st.DrawFn, *, shared_query: bool = False) -> ClassMixture:
-    """2-4 classes with 1-3 distinct tokens each and a common one, weights in [0.05, 1], any psi, M up to 40 spare."""
+    """2-4 classes of any psi with 1-3 distinct tokens each and a common one, weights in [0.05, 1], M up to 40 spare."""
     classes = draw(st.integers(2, 4))
     counts = draw(st.lists(st.integers(1, 3), min_size=classes, max_size=classes))
     owner = np.repeat(np.arange(classes), counts)
@@ -412,19 +412,15 @@ def common_token_points(draw: st.DrawFn) -> OneCommonToken:
 
 
 @domain(ScanRun)
-@st.composite
-def scan_runs(draw: st.DrawFn) -> ScanRun:
+def scan_runs() -> st.SearchStrategy[ScanRun]:
     """Rates in [0.2, 5]."""
-    mixture = draw(common_token_mixtures())
-    return ScanRun(mixture, np.zeros((mixture.queries, mixture.tokens)), draw(rate()), draw(rate()))
+    return st.builds(ScanRun, common_token_mixtures(), rate(), rate())
 
 
 @domain(SharedQueryRun)
-@st.composite
-def shared_query_runs(draw: st.DrawFn) -> SharedQueryRun:
+def shared_query_runs() -> st.SearchStrategy[SharedQueryRun]:
     """Rates in [0.2, 5]."""
-    mixture = draw(common_token_mixtures(shared_query=True))
-    return SharedQueryRun(mixture, np.zeros((1, mixture.tokens)), draw(rate()), draw(rate()))
+    return st.builds(SharedQueryRun, common_token_mixtures(shared_query=True), rate(), rate())
 
 
 @domain(DecoderTime)

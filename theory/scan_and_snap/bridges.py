@@ -96,7 +96,7 @@ class SharedQueryRun(ScanRun):
 def separate_queries_run() -> ScanRun:
     """Two classes with a query each, one common and one distinct token, and a vocabulary of three."""
     law = np.array([[2 / 3, 1 / 3, 0.0], [0.8, 0.0, 0.2]])
-    return ScanRun(ClassMixture(law, np.array([0, 1]), None, 3), np.zeros((2, 3)), 1.0, float(np.sqrt(10)))
+    return ScanRun(ClassMixture(law, np.array([0, 1]), None, 3), 1.0, float(np.sqrt(10)))
 
 
 def largest_rise(run: ScanRun) -> float:

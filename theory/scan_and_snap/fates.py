@@ -89,6 +89,17 @@ def stubborn_mixture() -> ClassMixture:
 # ------------------------------------------------------------------------------- instance types, one per hypothesis
 
 
+def require_one_common_token(mixture: ClassMixture) -> None:
+    """`ValueError` unless there is one common token, a distinct token in every class, and a uniform prior."""
+    if mixture.common.sum() != 1:
+        raise ValueError(f"hypothesis broken: one common token is needed, got {mixture.common.sum()}")
+    bare = np.flatnonzero(~mixture.distinct.any(axis=1))
+    if bare.size:
+        raise ValueError(f"hypothesis broken: every class needs a distinct token, got class {bare[0]} without")
+    if np.ptp(mixture.weight) > 1e-12:
+        raise ValueError(f"hypothesis broken: the prior must be uniform, got {mixture.weight}")
+
+
 @dataclass(frozen=True, eq=False)
 class OneCommonToken:
     """Hypotheses: one common token, a distinct token in every class, a uniform prior; any logits (Q, L)."""
@@ -97,30 +108,26 @@ class OneCommonToken:
     logits: Float[Array, "q l"]
 
     def __post_init__(self) -> None:
-        mixture, shape = self.mixture, (self.mixture.queries, self.mixture.tokens)
+        shape = self.mixture.queries, self.mixture.tokens
         object.__setattr__(self, "logits", finite_array("logits", self.logits, shape, leading=False))
-        if mixture.common.sum() != 1:
-            raise ValueError(f"hypothesis broken: one common token is needed, got {mixture.common.sum()}")
-        if not mixture.distinct.any(axis=1).all():
-            raise ValueError("hypothesis broken: every class needs a distinct token, got a class without")
-        if np.ptp(mixture.weight) > 1e-12:
-            raise ValueError(f"hypothesis broken: the prior must be uniform, got {mixture.weight}")
+        require_one_common_token(self.mixture)
 
 
 @dataclass(frozen=True, eq=False)
-class ScanRun(OneCommonToken):
-    """The same, with rates > 0, seen from zero logits until three times K log M / eta_Y; `logits` is not used."""
+class ScanRun:
+    """The same hypotheses for a mixture trained from zero logits with rates > 0."""
 
+    mixture: ClassMixture
     eta_y: float
     eta_z: float
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        require_one_common_token(self.mixture)
         real("eta_y", self.eta_y, above=0.0)
         real("eta_z", self.eta_z, above=0.0)
 
     def path(self) -> AttentionTrajectory:
-        """Lemma 4 at nine times."""
+        """Lemma 4 at nine times until 3 K log M / eta_Y."""
         end = 3 * self.mixture.classes * float(np.log(self.mixture.vocabulary)) / self.eta_y
         return attention_flow(self.mixture, self.eta_y, self.eta_z, np.linspace(0, end, 9))
 

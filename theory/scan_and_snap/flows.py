@@ -6,8 +6,8 @@
     attention_flow       Lemma 4: the attention alone, with the decoder that has forgotten how the features moved
 
 The last two describe one another as eta_Y / eta_Z grows; the first two do not follow them except in signs and shapes.
-Time counts steps that see one sequence of every class in proportion to its prior, so that Lemma 4 carries a weight
-1/K. Momentum mu multiplies time by 1/(1 - mu). Only eta_Y / eta_Z and eta_Z t matter.
+One unit of time is one optimiser step on fresh sequences, each of one class, so that Lemma 4 carries a weight 1/K.
+Momentum mu multiplies time by 1/(1 - mu). Only eta_Y / eta_Z and eta_Z t matter.
 """
 
 from __future__ import annotations
