@@ -9,6 +9,8 @@ from scipy.integrate import quad, solve_ivp
 from scipy.optimize import minimize_scalar
 
 from theory.scan_and_snap import (
+    SymmetricMixture,
+    attention_flow,
     backpropagated_integral,
     backpropagated_peak,
     backpropagated_scale,
@@ -198,3 +200,22 @@ def test_branches_converge_only_logarithmically(vocabulary: int, share: float, o
     size = np.log(vocabulary)
     assert decoder_gap(vocabulary, size) / size == pytest.approx(share, abs=0.0006)
     assert np.log(vocabulary * 2 * size) / decoder_gap(vocabulary, 2 * size) - 1 == pytest.approx(over, abs=0.006)
+
+
+# worst relative error of B against -z of the common token in Lemma 4 from tau = log M on, and at tau = 0.05 log M
+CLOSED_FORM = {0.206: (0.082, 1.74), 0.023: (0.117, 0.155), 0.0026: (0.262, 0.262)}
+
+
+@pytest.mark.parametrize("overlap", CLOSED_FORM)
+def test_theorem_4_against_lemma_4(overlap: float) -> None:
+    """K = 10, M = 1000, C0 = 1 / (kappa^2 (K-1)): within 12% after tau = log M while overlaps are not tiny."""
+    weights, late, early = np.linspace(0.1, 1, 10), 0.0, 0.0
+    common = np.sqrt(overlap / (1 - overlap) * (weights**2).sum())
+    symmetric = SymmetricMixture(10, 1000, weights, common)
+    assert symmetric.overlap == pytest.approx(overlap, rel=1e-12)
+    for eta_y in (0.5, 2.0, 5.0):
+        times = 10 / eta_y * np.log(1000) * np.array([0.05, 1.0, 1.5, 2.0, 4.0, 8.0])
+        fall = -attention_flow(symmetric.mixture, eta_y, 0.5, times).logits[:, 0, 0]
+        error = growth_factor(10, 1000, eta_y, 0.5, times, constant=1 / (9 * overlap**2)) / fall - 1
+        early, late = max(early, abs(error[0])), max(late, np.abs(error[1:]).max())
+    assert (late, early) == pytest.approx(CLOSED_FORM[overlap], rel=0.005, abs=0.0006)

@@ -19,7 +19,7 @@ from theory.joma.growth import ConstantDrive, Targets
 from theory.joma.invariants import JointPoint, OneSample
 from theory.numerics import Array
 from theory.scan_and_snap.backpropagation import IndependentFeatures
-from theory.scan_and_snap.bridges import FullVocabulary, MixtureRun, SymmetricRun
+from theory.scan_and_snap.bridges import FullVocabulary, MixtureRun, SharedQueryRun, SymmetricRun
 from theory.scan_and_snap.decoder import DecoderSteps, DecoderTime
 from theory.scan_and_snap.fates import OneCommonToken, ScanRun
 from theory.scan_and_snap.identities import MixturePoint
@@ -390,8 +390,8 @@ def symmetric_runs(draw: st.DrawFn) -> SymmetricRun:
 
 
 @st.composite
-def common_token_mixtures(draw: st.DrawFn) -> ClassMixture:
-    """2-4 classes with 1-3 distinct tokens each and a common one, weights in [0.05, 1], any psi, M up to 40 spare."""
+def common_token_mixtures(draw: st.DrawFn, *, shared_query: bool = False) -> ClassMixture:
+    """2-4 classes of any psi with 1-3 distinct tokens each and a common one, weights in [0.05, 1], M up to 40 spare."""
     classes = draw(st.integers(2, 4))
     counts = draw(st.lists(st.integers(1, 3), min_size=classes, max_size=classes))
     owner = np.repeat(np.arange(classes), counts)
@@ -399,7 +399,8 @@ def common_token_mixtures(draw: st.DrawFn) -> ClassMixture:
     weights[:, 0] = draw(arrays((classes,), 0.05, 1.0))
     weights[owner, 1 + np.arange(len(owner))] = draw(arrays((len(owner),), 0.05, 1.0))
     law = weights / weights.sum(axis=1, keepdims=True)
-    return ClassMixture(law, draw(psi(classes)), None, law.shape[1] + draw(st.integers(0, 40)))
+    queries = np.zeros(classes, dtype=int) if shared_query else draw(psi(classes))
+    return ClassMixture(law, queries, None, law.shape[1] + draw(st.integers(0, 40)))
 
 
 @domain(OneCommonToken)
@@ -411,11 +412,15 @@ def common_token_points(draw: st.DrawFn) -> OneCommonToken:
 
 
 @domain(ScanRun)
-@st.composite
-def scan_runs(draw: st.DrawFn) -> ScanRun:
+def scan_runs() -> st.SearchStrategy[ScanRun]:
     """Rates in [0.2, 5]."""
-    mixture = draw(common_token_mixtures())
-    return ScanRun(mixture, np.zeros((mixture.queries, mixture.tokens)), draw(rate()), draw(rate()))
+    return st.builds(ScanRun, common_token_mixtures(), rate(), rate())
+
+
+@domain(SharedQueryRun)
+def shared_query_runs() -> st.SearchStrategy[SharedQueryRun]:
+    """Rates in [0.2, 5]."""
+    return st.builds(SharedQueryRun, common_token_mixtures(shared_query=True), rate(), rate())
 
 
 @domain(DecoderTime)
@@ -439,10 +444,9 @@ def decoder_steps() -> st.SearchStrategy[DecoderSteps]:
 @domain(IndependentFeatures)
 @st.composite
 def independent_features(draw: st.DrawFn) -> IndependentFeatures:
-    """K in 1..5 features on K + 1 to K + 4 tokens, entries in [0, 1] with a 1 on a token of their own, M up to 1000."""
+    """K in 1..5 features on K + 1 to K + 4 tokens, entries in [0, 1] and a 1 each, M up to 1000 spare."""
     classes = draw(st.integers(1, 5))
     features = draw(arrays((classes, classes + draw(st.integers(1, 4))), 0.0, 1.0))
-    features[:, :classes] *= np.eye(classes) < 0.5
     features[np.arange(classes), np.arange(classes)] = 1.0
     features = features / np.linalg.norm(features, axis=1, keepdims=True)
     hy.assume(np.linalg.eigvalsh(features @ features.T).min() >= 2e-3)

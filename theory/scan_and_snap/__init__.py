@@ -4,7 +4,7 @@
 holds at every point; `flows` four dynamics that must be told apart: gradient flow, its symmetric reduction, the
 preconditioned decoder of Lemma 3, and Lemma 4; `decoder` the gap the decoder opens, `backpropagation` the gradient it
 sends back; `fates` what happens to distinct and common tokens; `transition` Theorem 4; `bridges` how the four dynamics
-relate and what does not carry over.
+relate; `refutations` what does not carry over.
 Nothing here samples sequences or trains networks.
 """
 
@@ -17,7 +17,7 @@ from theory.scan_and_snap.backpropagation import (
     backpropagated_scale,
     gradient_coefficients,
 )
-from theory.scan_and_snap.bridges import EqualOverlaps, FullVocabulary, MixtureRun, SymmetricRun
+from theory.scan_and_snap.bridges import EqualOverlaps, FullVocabulary, MixtureRun, SharedQueryRun, SymmetricRun
 from theory.scan_and_snap.decoder import DecoderSteps, DecoderTime, decoder_gap, discrete_decoder_gap
 from theory.scan_and_snap.fates import (
     Gain,
@@ -62,6 +62,7 @@ __all__ = [
     "SampledToken",
     "ScalePeak",
     "ScanRun",
+    "SharedQueryRun",
     "SymmetricMixture",
     "SymmetricRun",
     "TokenSequence",

@@ -11,7 +11,9 @@ Tian et al. 2023, Lemmas 3 and 5-7; the closed form derived here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +24,9 @@ from theory.claims import claim, excess, relative_error
 from theory.numerics import Array
 from theory.papers import TIAN_2023
 from theory.validation import finite_array, integer, real
+
+if TYPE_CHECKING:
+    import sympy
 
 
 def decoder_gap(vocabulary: int, tau: ArrayLike) -> Float[Array, ...]:
@@ -76,12 +81,22 @@ class DecoderTime:
         _at_least_zero("tau", self.tau)
 
 
+def _first_integral_proof() -> Iterator[sympy.Expr]:
+    """d/d tau (e^u + (M-1) u - M tau) along du/d tau = M / (M-1+e^u)."""
+    import sympy as sp
+
+    u, vocabulary = sp.symbols("u M", positive=True)
+    slope = vocabulary / (vocabulary - 1 + sp.exp(u))
+    yield (sp.exp(u) + (vocabulary - 1) * u).diff(u) * slope - vocabulary
+
+
 @claim(
     statement="u = M h solves e^u + (M - 1) u = M tau + 1 with u(0) = 0.",
     source=TIAN_2023,
     kind="identity",
     status="theorem",
     tolerance=1e-12,
+    symbolic=_first_integral_proof,
 )
 def gap_solves_its_first_integral(time: DecoderTime) -> float:
     u, vocabulary = decoder_gap(time.vocabulary, time.tau), time.vocabulary

@@ -8,8 +8,9 @@ conserved between distinct tokens of a class and r_{l/l'}(t) = r_{l/l'}(0) chi_l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +23,9 @@ from theory.scan_and_snap.backpropagation import gradient_coefficients
 from theory.scan_and_snap.flows import AttentionTrajectory, MixtureTrajectory, attention_flow, attention_push
 from theory.scan_and_snap.mixture import ClassMixture
 from theory.validation import finite_array, integer, real
+
+if TYPE_CHECKING:
+    import sympy
 
 
 def initial_acceleration(mixture: ClassMixture, logits: ArrayLike) -> Float[Array, "... q l"]:
@@ -85,6 +89,17 @@ def stubborn_mixture() -> ClassMixture:
 # ------------------------------------------------------------------------------- instance types, one per hypothesis
 
 
+def require_one_common_token(mixture: ClassMixture) -> None:
+    """`ValueError` unless there is one common token, a distinct token in every class, and a uniform prior."""
+    if mixture.common.sum() != 1:
+        raise ValueError(f"hypothesis broken: one common token is needed, got {mixture.common.sum()}")
+    bare = np.flatnonzero(~mixture.distinct.any(axis=1))
+    if bare.size:
+        raise ValueError(f"hypothesis broken: every class needs a distinct token, got class {bare[0]} without")
+    if np.ptp(mixture.weight) > 1e-12:
+        raise ValueError(f"hypothesis broken: the prior must be uniform, got {mixture.weight}")
+
+
 @dataclass(frozen=True, eq=False)
 class OneCommonToken:
     """Hypotheses: one common token, a distinct token in every class, a uniform prior; any logits (Q, L)."""
@@ -93,30 +108,26 @@ class OneCommonToken:
     logits: Float[Array, "q l"]
 
     def __post_init__(self) -> None:
-        mixture, shape = self.mixture, (self.mixture.queries, self.mixture.tokens)
+        shape = self.mixture.queries, self.mixture.tokens
         object.__setattr__(self, "logits", finite_array("logits", self.logits, shape, leading=False))
-        if mixture.common.sum() != 1:
-            raise ValueError(f"hypothesis broken: one common token is needed, got {mixture.common.sum()}")
-        if not mixture.distinct.any(axis=1).all():
-            raise ValueError("hypothesis broken: every class needs a distinct token, got a class without")
-        if np.ptp(mixture.weight) > 1e-12:
-            raise ValueError(f"hypothesis broken: the prior must be uniform, got {mixture.weight}")
+        require_one_common_token(self.mixture)
 
 
 @dataclass(frozen=True, eq=False)
-class ScanRun(OneCommonToken):
-    """The same, with rates > 0, seen from zero logits until three times K log M / eta_Y; `logits` is not used."""
+class ScanRun:
+    """The same hypotheses for a mixture trained from zero logits with rates > 0."""
 
+    mixture: ClassMixture
     eta_y: float
     eta_z: float
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        require_one_common_token(self.mixture)
         real("eta_y", self.eta_y, above=0.0)
         real("eta_z", self.eta_z, above=0.0)
 
     def path(self) -> AttentionTrajectory:
-        """Lemma 4 at nine times."""
+        """Lemma 4 at nine times until 3 K log M / eta_Y."""
         end = 3 * self.mixture.classes * float(np.log(self.mixture.vocabulary)) / self.eta_y
         return attention_flow(self.mixture, self.eta_y, self.eta_z, np.linspace(0, end, 9))
 
@@ -181,6 +192,19 @@ def fates_of_tokens_in_lemma_4(point: OneCommonToken) -> float:
     return max(worst, relative_error(gained, 0.0, scale=size), relative_error(lost, 0.0, scale=size))
 
 
+def _growth_law_proof() -> Iterator[sympy.Expr]:
+    """With dz_l/dt = g f_l^2, f_l = c~_l / rho, c~_l = P_l e^{z_l}: the differences, and the law's other form."""
+    import sympy as sp
+
+    push, norm, *rest = sp.symbols("g rho P0 P1 z0 z1", positive=True)
+    law, z = rest[:2], rest[2:]
+    weight = [p * sp.exp(x) for p, x in zip(law, z, strict=True)]
+    slope = [push * w**2 / norm**2 for w in weight]
+    kept = weight[0] ** -2 - weight[1] ** -2
+    yield sum(kept.diff(x) * s for x, s in zip(z, slope, strict=True))
+    yield (weight[0] ** 2 / weight[1] ** 2 - 1) - weight[0] ** 2 * (weight[1] ** -2 - weight[0] ** -2)
+
+
 @claim(
     statement="""Along Lemma 4 the differences of 1 / c~_l^2 between distinct tokens of a class are conserved, and
     r_{l/l'}(t) = r_{l/l'}(0) chi_l(t) (Theorem 3).""",
@@ -188,6 +212,7 @@ def fates_of_tokens_in_lemma_4(point: OneCommonToken) -> float:
     kind="identity",
     status="theorem",
     tolerance=1e-6,
+    symbolic=_growth_law_proof,
     examples=25,
 )
 def lemma_4_obeys_the_growth_law(run: ScanRun) -> float:

@@ -6,8 +6,8 @@
     attention_flow       Lemma 4: the attention alone, with the decoder that has forgotten how the features moved
 
 The last two describe one another as eta_Y / eta_Z grows; the first two do not follow them except in signs and shapes.
-Time counts steps that see one sequence of every class in proportion to its prior, so that Lemma 4 carries a weight
-1/K. Momentum mu multiplies time by 1/(1 - mu). Only eta_Y / eta_Z and eta_Z t matter.
+One unit of time is one optimiser step on fresh sequences, each of one class, so that Lemma 4 carries a weight 1/K.
+Momentum mu multiplies time by 1/(1 - mu). Only eta_Y / eta_Z and eta_Z t matter.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def attention_flow(
         return rate * np.concatenate([xi, (mixture._class_of_query @ push).ravel()])
 
     start = np.zeros(classes + shape[0] * shape[1])
-    states = integrate(field, start, times, method="DOP853", rtol=rtol, atol=rtol / 100)
+    states = _solve(field, start, times, rtol)
     logits = states[:, classes:].reshape(-1, *shape)
     features = mixture.features(logits)
     gap = decoder_gap(vocabulary, eta_y * times / classes)
@@ -155,7 +155,7 @@ def symmetric_flow(
     times = increasing_times("times", times)
     field = _reduced_field(symmetric, eta_y, eta_z)
     start = np.zeros(3 + 4 * len(symmetric.distinct_weight))
-    state = integrate(field, start, times, method="DOP853", rtol=rtol, atol=rtol / 100)
+    state = _solve(field, start, times, rtol)
     return MixtureTrajectory(symmetric.mixture, times, *_expanded(symmetric, state))
 
 
@@ -228,10 +228,15 @@ def _joint(
         return np.concatenate([part.ravel() for part in moved])
 
     start = np.zeros(split + mixture.tokens * columns)
-    states = integrate(slope, start, times, method="DOP853", rtol=rtol, atol=rtol / 100)
+    states = _solve(slope, start, times, rtol)
     return MixtureTrajectory(
         mixture, times, states[:, :split].reshape(-1, *shape), states[:, split:].reshape(-1, mixture.tokens, columns)
     )
+
+
+def _solve(field: Callable[[float, Array], Array], start: Array, times: Array, rtol: float) -> Array:
+    rtol = real("rtol", rtol, above=0.0, below=1.0)
+    return integrate(field, start, times, method="DOP853", rtol=rtol, atol=rtol / 100)
 
 
 def _copies(mixture: ClassMixture) -> Array:

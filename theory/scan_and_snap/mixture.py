@@ -133,7 +133,8 @@ class ClassMixture:
         share = np.where(self.distinct, attention, 0.0)
         total = share.sum(axis=-1, keepdims=True)
         if (total <= 0).any():
-            raise ValueError("attention must be positive on some distinct token of every class, got a class without")
+            without = np.argwhere(total <= 0)[0, -2]
+            raise ValueError(f"attention must be positive on a distinct token of every class, got none for {without}")
         share = share / total
         return -np.where(share > 0, share * np.log(np.where(share > 0, share, 1.0)), 0.0).sum(axis=-1)
 

@@ -11,8 +11,9 @@ t0 = 2 K log M / eta_Y (to leading order). Tian et al. 2023, Theorem 4 and its p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -24,6 +25,9 @@ from theory.papers import TIAN_2023
 from theory.scan_and_snap.backpropagation import backpropagated_scale
 from theory.scan_and_snap.decoder import _at_least_zero, decoder_gap
 from theory.validation import integer, real
+
+if TYPE_CHECKING:
+    import sympy
 
 
 class TransitionTimes(NamedTuple):
@@ -114,11 +118,24 @@ class Transition:
         return -integrate(field, np.zeros(1), self.times(), rtol=1e-11, atol=1e-14)[:, 0]
 
 
+def _growth_proof() -> Iterator[sympy.Expr]:
+    """dB/dt = (eta_Z / C0) gamma e^{-4B} along du/dt = (eta_Y / K) M / (M-1+e^u), and B = 0 at u = 0."""
+    import sympy as sp
+
+    u, classes, vocabulary, eta_y, eta_z, constant = sp.symbols("u K M eta_Y eta_Z C0", positive=True)
+    inside = 1 + 2 * classes * eta_z / eta_y * ((vocabulary - 1) / vocabulary) ** 2 * u**2 / constant
+    gap_slope = eta_y / classes * vocabulary / (vocabulary - 1 + sp.exp(u))
+    scale = (vocabulary - 1) ** 2 / vocabulary * u / (vocabulary - 1 + sp.exp(u))
+    yield (sp.log(inside) / 4).diff(u) * gap_slope - eta_z / constant * scale / inside
+    yield inside.subs(u, 0) - 1
+
+
 @claim(
     statement="""In Theorem 4's setting B = -z = log(1 + 2 K (eta_Z / eta_Y) ((M-1)/M)^2 u^2 / C0) / 4 exactly.""",
     source=TIAN_2023,
     kind="identity",
     tolerance=1e-7,
+    symbolic=_growth_proof,
     examples=40,
 )
 def growth_in_closed_form(setting: Transition) -> float:
