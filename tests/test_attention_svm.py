@@ -144,6 +144,23 @@ def test_the_textbook_method_is_certified_too(norm: str) -> None:
 # ---------------------------------------------------------------------------------------------------- known answers
 
 
+def test_published_trajectory_example() -> None:
+    """The first published picture, n = d = 2 and T = 3, drawn in float32 from seed 1 after a score vector."""
+    generator = torch.Generator().manual_seed(1)
+    torch.randn(2, generator=generator)
+    tokens = 0.3 * torch.randn(2, 3, 2, generator=generator)
+    tokens[0, :, 0] -= 1
+    tokens[1, :, 0] += 1
+    queries = torch.randn(2, 2, generator=generator)
+    problem = TokenSelection(tokens, queries / queries.norm(dim=-1, keepdim=True), torch.tensor([0, 2]))
+    solution = solve(problem)
+    assert solution.value.item() == pytest.approx(8.685735, abs=2e-6)
+    assert solution.weights.numpy() == pytest.approx(np.array([[2.85369, -2.70294], [5.37124, 5.58053]]), abs=1e-5)
+    nuclear = solve(problem, "nuclear")
+    assert nuclear.value.item() == pytest.approx(9.754810, abs=2e-6)
+    assert torch.linalg.matrix_rank(nuclear.weights, rtol=1e-5) == 1
+
+
 def test_one_sequence_of_two_tokens_by_hand() -> None:
     """One constraint: W = A / ||A||^2, with both norms equal to 1 / (||a|| ||z||)."""
     problem = TokenSelection([[[3.0, 0.0], [0.0, 4.0]]], [[0.0, 2.0]], [0])  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ class Certificate:
         """The same with W = P W' Q^T, for orthonormal P and Q."""
         return replace(self, weights=left @ self.weights @ right.mT)
 
-    def for_norm(self, program: Margins, kind: str) -> Certificate:
+    def for_norm(self, program: Margins, kind: Kind) -> Certificate:
         """What the same multipliers and weights prove for another norm; infeasibility is the same for all."""
         other = certify(program, self.multipliers, self.weights, kind)
         return replace(other, infeasible=self.infeasible, upper=torch.where(self.infeasible, torch.inf, other.upper))
@@ -75,28 +75,41 @@ class Certificate:
         return Certificate(*(getattr(self, f.name)[which] for f in fields(self)))
 
 
-def norm(weights: Tensor, kind: str) -> Tensor:
-    """The Frobenius, nuclear or spectral norm of matrices (..., d, e)."""
+Kind = str | float  # "frobenius", "nuclear", or the exponent p > 1 of an entrywise norm
+
+
+def norm(weights: Tensor, kind: Kind) -> Tensor:
+    """The Frobenius, nuclear or entrywise l_p norm of matrices (..., d, e)."""
     if kind == "frobenius":
         return torch.linalg.matrix_norm(weights)
-    singular = torch.linalg.svdvals(weights)
-    return singular.sum(dim=-1) if kind == "nuclear" else singular[..., 0]
+    if kind == "nuclear":
+        return torch.linalg.svdvals(weights).sum(dim=-1)
+    return torch.linalg.vector_norm(weights, ord=float(kind), dim=(-2, -1))
 
 
-def certify(program: Margins, multipliers: Tensor, weights: Tensor, kind: str) -> Certificate:
+def dual_norm(weights: Tensor, kind: Kind) -> Tensor:
+    """The dual norm max <V, W> over ||V|| <= 1: Frobenius, spectral, or l_q with q = p / (p - 1)."""
+    if kind == "frobenius":
+        return torch.linalg.matrix_norm(weights)
+    if kind == "nuclear":
+        return torch.linalg.svdvals(weights)[..., 0]
+    return norm(weights, float(kind) / (float(kind) - 1))
+
+
+def certify(program: Margins, multipliers: Tensor, weights: Tensor, kind: Kind) -> Certificate:
     """The certificate of multipliers (B, m) and weights (B, d, e) for a flat batch; NaN in either proves nothing."""
     p = multipliers.nan_to_num().clamp(min=0)
     total = (program.bounds * p).sum(dim=1)
     p = torch.where((total > 0)[:, None], p / total[:, None], 0.0)
-    dual_norm = norm(program.combine(p), "frobenius" if kind == "frobenius" else "spectral")
-    lower = torch.where(total > 0, 1 / dual_norm, 0.0)
+    dual = dual_norm(program.combine(p), kind)
+    lower = torch.where(total > 0, 1 / dual, 0.0)
     feasible, upper = _feasible_point(program, weights, kind)
     largest = program.gram.diagonal(dim1=-2, dim2=-1).amax(dim=-1).sqrt()
-    infeasible = (total > 0) & (dual_norm <= SMALLEST * largest)
+    infeasible = (total > 0) & (dual <= SMALLEST * largest)
     return Certificate(feasible, p, lower, torch.where(infeasible, torch.inf, upper), infeasible)
 
 
-def _feasible_point(program: Margins, weights: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+def _feasible_point(program: Margins, weights: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
     """W / mu and its norm; NaN and infinity where W has no positive margin."""
     margins, size = program.of(weights), torch.linalg.matrix_norm(weights)
     rounding = RELAXED_ROUNDING * program.gram.diagonal(dim1=-2, dim2=-1).sqrt() * size[:, None]

@@ -23,6 +23,7 @@ from theory.attention_svm.reference import by_cvxpy
 Norm = Literal["frobenius", "nuclear"]
 Method = Literal["auto", "cvxpy"]
 PROMISED_GAP = {"frobenius": 1e-9, "nuclear": 1e-8}
+POWER = {"frobenius": 2.0, "nuclear": 1.0}
 SUPPORT_TOLERANCE = 1e-6  # a token whose margin exceeds its bound by less is a support vector
 
 OPTIMAL = "optimal"
@@ -76,7 +77,7 @@ def solve(problem: TokenSelection | Margins, norm: Norm = "frobenius", method: M
     program = problem if isinstance(problem, Margins) else problem.margins()
     found = by_cvxpy(program.flat(), norm) if method == "cvxpy" else _in_batches(program.flat(), norm)
     axes = (program.size,) if isinstance(problem, Margins) else tuple(problem.others.shape[-2:])
-    return _solution(program, found, norm, axes)
+    return as_solution(program, found, PROMISED_GAP[norm], axes, power=POWER[norm])
 
 
 def _in_batches(program: Margins, norm: Norm) -> Certificate:
@@ -99,7 +100,13 @@ def _nuclear_where_feasible(program: Margins, start: Certificate) -> Certificate
     return found
 
 
-def _solution(program: Margins, found: Certificate, norm: Norm, axes: tuple[int, ...]) -> Solution:
+def as_solution(
+    program: Margins, found: Certificate, promised: float, axes: tuple[int, ...], *, power: float
+) -> Solution:
+    """What a certificate of the flattened program says, in the caller's shape; `axes` are those of the constraints.
+
+    Multipliers are those of ||W||^power / power, whose optimality condition is M(lambda) = its gradient.
+    """
     batch = program.batch
 
     def shaped(x: Tensor) -> Tensor:
@@ -108,8 +115,8 @@ def _solution(program: Margins, found: Certificate, norm: Norm, axes: tuple[int,
     feasible = torch.isfinite(found.upper)
     margin = program.flat().of(found.weights)
     support = margin - program.bounds.reshape(margin.shape) <= SUPPORT_TOLERANCE
-    scale = torch.where(feasible, found.lower if norm == "nuclear" else found.lower**2, 1.0)
-    status = np.where(found.gap.cpu() <= PROMISED_GAP[norm], OPTIMAL, INACCURATE).astype(object)
+    scale = torch.where(feasible, found.lower**power, 1.0)
+    status = np.where(found.gap.cpu() <= promised, OPTIMAL, INACCURATE).astype(object)
     status[~feasible.cpu().numpy()] = UNDECIDED
     status[found.infeasible.cpu().numpy()] = INFEASIBLE
     return Solution(
