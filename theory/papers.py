@@ -65,6 +65,32 @@ BONDARENKO_2023 = Source(
     read="public code of clipped softmax, gates and outlier metrics; the text as recalled",
 )
 
+TIAN_2023 = Source(
+    key="TIAN_2023",
+    title="Scan and Snap: Understanding Training Dynamics and Token Composition in 1-layer Transformer",
+    authors="Tian, Wang, Chen, Du",
+    year=2023,
+    identifier="arXiv:2305.16380",
+    claimed=(
+        "One layer of attention without positions scans: it moves weight from tokens common to several next tokens to "
+        "distinct ones, most to those that co-occur most; then it snaps, and attention hardly moves any more."
+    ),
+    read="in a text extraction with scrambled formulas, and public code with its logs",
+)
+
+TIAN_2023_JOMA = Source(
+    key="TIAN_2023_JOMA",
+    title="JoMA: Demystifying Multilayer Transformers via JOint Dynamics of MLP and Attention",
+    authors="Tian, Wang, Zhang, Chen, Du",
+    year=2023,
+    identifier="arXiv:2310.00535",
+    claimed=(
+        "Attention logits are a function of the MLP weights below them, so that attention integrates out; with "
+        "nonlinear activations attention first becomes sparse, then dense again."
+    ),
+    read="abstract, review digests and figure scripts; statements as recalled",
+)
+
 SALMON_2011 = Source(
     key="SALMON_2011",
     title="Parallel Random Numbers: As Easy as 1, 2, 3",
