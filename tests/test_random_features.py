@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -46,8 +48,7 @@ def rectified_moment(a: float, b: float, r: float) -> float:
     kink = -b / r if r else 0.0
     points = sorted({p for p in (kink - 8 * s, kink, kink + 8 * s) if -a < p < 12})
     edges = [-a, *points, 12.0]
-    pieces = zip(edges, edges[1:], strict=False)
-    return sum(quad(integrand, lo, hi, epsabs=1e-14, epsrel=1e-13)[0] for lo, hi in pieces)
+    return sum(quad(integrand, lo, hi, epsabs=1e-14, epsrel=1e-13)[0] for lo, hi in pairwise(edges))
 
 
 MEANS = [(0.0, 0.0), (1.0, 0.3), (-1.5, 2.0), (0.0, -0.7), (2.5, 2.5), (1.0, 1.0001), (-3.0, -1.0)]

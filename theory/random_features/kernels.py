@@ -12,6 +12,7 @@ vectors. Fu, Guo, Bai, Mei 2023, as recalled; the closed forms here are derived.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -165,12 +166,14 @@ def _mlp(x0: Array, x: Array, y0: Array, y: Array) -> Array:
     return scale * _arc_cosine(inner(x0, x, y0, y) / scale)
 
 
-def _gram(kernel: Kernel, left: tuple, right: tuple, on_sphere: bool, memory: int) -> Array:
+def _gram(
+    kernel: Kernel, left: tuple[ArrayLike, ArrayLike], right: tuple[Any, Any], on_sphere: bool, memory: int
+) -> Array:
     memory = integer("memory", memory, least=1)
     if (right[0] is None) != (right[1] is None):
         raise ValueError("y0 and y must be given together, got one of them")
     symmetric = right[0] is None
-    x0, x, y0, y = _inputs(*left, *(left if symmetric else right), on_sphere)
+    x0, x, y0, y = _inputs(*left, *(left if symmetric else right), on_sphere=on_sphere)
     for name, value, axes in (("x0", x0, 2), ("x", x, 3), ("y0", y0, 2), ("y", y, 3)):
         if value.ndim != axes:
             raise ValueError(f"{name} must have {axes} axes in a Gram matrix, got shape {value.shape}")

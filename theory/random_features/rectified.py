@@ -16,7 +16,7 @@ from theory.validation import finite_array
 
 
 def arc_cosine(correlation: ArrayLike) -> Float[Array, ...]:
-    """kappa(u) = (sqrt(1 - u^2) + u (pi - arccos u)) / (2 pi) for u in [-1, 1], any shape: 0, 1/(2 pi), 1/2 at -1, 0, 1.
+    """kappa(u) = (sqrt(1 - u^2) + u (pi - arccos u)) / (2 pi) for u in [-1, 1]: 0, 1/(2 pi), 1/2 at -1, 0, 1.
 
     Beyond +-1 by at most 1e-9, as rounding may leave it, u counts as +-1.
     """
@@ -70,7 +70,7 @@ def _orthant_probability(a: Array, b: Array, r: Array) -> Array:
     """(Phi(a) + Phi(b))/2 - T(a, (b - ra)/(as)) - T(b, (a - rb)/(bs)) - 1/2 [a, b of opposite signs], Owen (1956)."""
     r = np.clip(r, -1.0, 1.0)
     a, b, r = np.broadcast_arrays(a, b, r)
-    s, ahead, behind = _distances(a, b, r)
+    _, ahead, behind = _distances(a, b, r)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         tails = owens_t(a, behind / a) + owens_t(b, ahead / b)
     opposite = (a * b < 0) | ((a * b == 0) & (a + b < 0))
