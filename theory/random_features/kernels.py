@@ -173,7 +173,8 @@ def _gram(
     if (right[0] is None) != (right[1] is None):
         raise ValueError("y0 and y must be given together, got one of them")
     symmetric = right[0] is None
-    x0, x, y0, y = _inputs(*left, *(left if symmetric else right), on_sphere=on_sphere)
+    others = left if symmetric else right
+    x0, x, y0, y = _inputs(left[0], left[1], others[0], others[1], on_sphere)
     for name, value, axes in (("x0", x0, 2), ("x", x, 3), ("y0", y0, 2), ("y", y, 3)):
         if value.ndim != axes:
             raise ValueError(f"{name} must have {axes} axes in a Gram matrix, got shape {value.shape}")
