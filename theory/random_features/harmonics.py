@@ -57,12 +57,12 @@ def arc_cosine_coefficients(count: int) -> Float[Array, " k"]:
 def completed_sum(terms: Array, decay: float) -> float:
     """sum_k of terms f(k), k = 0, 1, .., zero at odd k >= 3, with the part beyond the list where f falls like k^-decay.
 
-    Partial sums to n = 2^-j of the list behave as S + n^(1 - decay) (a_0 + a_1/n + ..): five of them give S.
+    Partial sums to n behave as S + n^(1 - decay) (a_0 + a_1/n + ..): those to 0.7^j of the list, j = 0..4, give S.
     """
     total, last = terms.sum(), (len(terms) - 1) // 2 * 2
     if abs(terms[last]) * len(terms) <= 1e-17 * abs(total):
         return float(total)
-    ends = [last // 2**j // 2 * 2 for j in range(6)]
+    ends = [2 * round(last * 0.7**j / 2) for j in range(5)]
     n = np.array(ends, dtype=np.float64) + 1.0  # half-way to the next term
-    powers = (n[:, None] / n[0]) ** np.concatenate([[0.0], 1 - decay - np.arange(5)])
+    powers = (n[:, None] / n[0]) ** np.concatenate([[0.0], 1 - decay - np.arange(4)])
     return float(np.linalg.solve(powers, [terms[: end + 1].sum() for end in ends])[0])
