@@ -98,7 +98,7 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (
         lambda: several([[0.5, 0.4, 0.0], [1.0, 0.0, 0.0]]),
         ValueError,
-        r"attention .*sum to 1, got .*off by 0\.0999",
+        r"attention .*sum to 1, got .* off by 0\.0999",
     ),
     (lambda: several([[0.5, 0.5], [1.0, 0.0]]), ValueError, r"attention .*shape \(2, 3\), got \(2, 2\)"),
     (lambda: several(kept=torch.ones(2, 3)), ValueError, r"kept must be boolean .*got torch\.float32"),

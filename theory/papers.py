@@ -91,6 +91,19 @@ TIAN_2023_JOMA = Source(
     read="abstract, review digests and figure scripts; statements as recalled",
 )
 
+TARZANAGH_2023 = Source(
+    key="TARZANAGH_2023",
+    title="Transformers as Support Vector Machines",
+    authors="Ataee Tarzanagh, Li, Thrampoulidis, Oymak",
+    year=2023,
+    identifier="arXiv:2308.16898",
+    claimed=(
+        "Gradient descent on attention weights W is drawn towards the max-margin separation of the best token of each "
+        "sequence from the others, in Frobenius norm; on factors K and Q, in nuclear norm of K Q^T."
+    ),
+    read="abstract, public code and the figures stored with it; statements of the text are as recalled",
+)
+
 SALMON_2011 = Source(
     key="SALMON_2011",
     title="Parallel Random Numbers: As Easy as 1, 2, 3",

@@ -3,7 +3,7 @@
 `problem` the instance and its algebra; `solver` the front door; `frobenius` and `nuclear` the batched solvers,
 `reference` the textbook form in cvxpy, `certificates` what any proposal proves; `entrywise` the l_p norms, `variants`
 causal attention and trainable prompts, `multi_token` several tokens kept; `path` and `second_order` how minimisers of
-the loss approach the solution; `claims` and `dynamics` the statements about all of it.
+the loss approach the solution; `claims` the statements about all of it.
 This is the one room of `theory` that uses torch. Nothing here draws data or trains a network.
 """
 
