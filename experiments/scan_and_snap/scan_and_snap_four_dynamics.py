@@ -129,12 +129,12 @@ def _slowdown(data: xr.Dataset) -> xr.DataArray:
 
 def checks(data: xr.Dataset) -> list[Check]:
     """Orders, sizes of the errors, and that two ways to integrate the gradient flow agree."""
-    from theory.scan_and_snap import bridges
+    from theory.scan_and_snap import bridges, refutations
 
     slow = _slowdown(data).sel(tau=list(MOMENTS))
     symmetric = np.abs(data.symmetric - data.gradient_flow).max() / np.abs(data.gradient_flow).max()
     finest = _errors(data).isel(ratio=-1)
-    followed, lags = bridges.lemma_4_is_first_order_in_the_ratio, bridges.gradient_flow_moves_as_far_as_lemma_4
+    followed, lags = bridges.lemma_4_is_first_order_in_the_ratio, refutations.gradient_flow_moves_as_far_as_lemma_4
     found = []
     if int((data.ratio >= 40).sum()) > 1:
         found = [Check(f"preconditioned against Lemma 4, {token} token: order of the error in eta_Z / eta_Y", 1.0,
