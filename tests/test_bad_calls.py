@@ -256,7 +256,7 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: registry.load("sink_flo"), ValueError, r"experiment must be one of .*sink_flow.*, got 'sink_flo'"),
     (lambda: registry.headline("sink_flo"), ValueError, r"experiment must be one of .*sink_flow.*, got 'sink_flo'"),
     (lambda: profile(registry.load("sink_flow"), "tiny"), ValueError, r"profile must be one of quick.*, got 'tiny'"),
-    (lambda: claims_table.chosen_claims("nothing"), ValueError, r"check must match .*, got 'nothing'"),
+    (lambda: claims_table.chosen_claims("no_such_claim"), ValueError, r"check must match .*, got 'no_such_claim'"),
     (lambda: run_benchmarks("cpu", "speed", print), ValueError, r"only must be one of generator.*, got 'speed'"),
 ]
 
@@ -287,7 +287,7 @@ BAD_COMMANDS = {
     "list everything": r"unrecognized arguments: everything",
     "run": r"name the experiments to run, or give --all",
     "run --all sink_flow": r"name the experiments to run, or give --all",
-    "run sink_flo": r"experiment must be one of .*sink_flow, got 'sink_flo'",
+    "run sink_flo": r"experiment must be one of .*sink_flow.*, got 'sink_flo'",
     "run sink_flow --profile tiny": r"profile must be one of quick, full, got 'tiny'",
     "run sink_flow --workers two": r"--workers: invalid int value: 'two'",
     "run sink_flow --workers -1": r"workers must be an integer >= 0, got -1",
@@ -298,7 +298,7 @@ BAD_COMMANDS = {
     "run sink_flow --device cpu": r"device is no setting of sink_flow",
     "run sink_flow --output a_file": r"--output: must be a folder, got 'a_file'",
     "run sink_flow --results a_file/below": r"--results: must be a folder, got 'a_file/below'",
-    "claims --check nothing": r"check must match the name of a claim, got 'nothing'",
+    "claims --check no_such_claim": r"check must match the name of a claim, got 'no_such_claim'",
     "claims --check value_gradient --examples 0 --workers 1": r"examples must be an integer >= 1, got 0",
     "claims --check value_gradient --examples many": r"--examples: invalid int value: 'many'",
     "claims --check value_gradient --scheduler tcp://a:1": r"unrecognized arguments: --scheduler tcp://a:1",

@@ -1,4 +1,4 @@
-"""Attention variants and sink metrics are there twice: theory's readable numpy and the simulator's torch, one answer."""
+"""Attention variants and sink metrics are there twice, as theory's numpy and as the simulator's torch: one answer."""
 
 from __future__ import annotations
 

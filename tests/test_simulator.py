@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional as F
 
-from toy_tasks.bigram_backcopy import BackcopyMeasures, BigramBackcopy, BigramTable
+from toy_tasks.bigram_backcopy import BackcopyMeasures, BigramBackcopy, BigramTable, SinkMeasures
 from toy_tasks.randomness import DATA, EVALUATION, INITIAL, Key
+from toy_tasks.scan_and_snap import CountModel, ScanAndSnap, SnapMeasures
 from toy_tasks.simulator import SGD, Adam, AdamW, Diverged, Trajectories, Transformer, simulate
 from toy_tasks.simulator.capture import Eager, accelerate
 from toy_tasks.simulator.engine import Chunk, Plan
+from toy_tasks.simulator.replicas import bind
 from toy_tasks.task import Batch, NoData
 
 Params = dict[str, Tensor]
@@ -322,6 +324,17 @@ def test_measures_equal_slow_loops(layer: int) -> None:
     assert ours.keys() == expected.keys()
     for name, value in ours.items():
         assert value.item() == pytest.approx(expected[name], abs=1e-12), name
+
+
+def test_copies_of_measures_share_their_constants() -> None:
+    """What a replica's copy would make anew could not be moved to a GPU while its step is captured."""
+    task, classes = BigramBackcopy(BigramTable.synthetic(6), 2, 12), ScanAndSnap.syn_small()
+    model, counts = Transformer(width=8).sized_for(task), CountModel().sized_for(classes)
+    for measures in (BackcopyMeasures(task, model), SinkMeasures(task, model), SnapMeasures(classes, counts)):
+        made = {name: value for name, value in vars(measures).items() if name.startswith("_")}
+        assert made
+        copied = vars(bind(measures, {"model": model}))
+        assert all(copied[name] is value for name, value in made.items())
 
 
 def test_measures_at_the_oracle() -> None:

@@ -55,14 +55,6 @@ class Config:
 PROFILES = {"quick": Config(), "full": Config(steps=20_000)}
 
 
-class NoData:
-    """A task whose losses need no data."""
-
-    def sample(self, key: Key, batch: int) -> Batch:
-        """A placeholder (r,)."""
-        return {"seed": key.seed}
-
-
 @dataclass(frozen=True, eq=False)
 class ExponentialTail:
     """loss = e^{-decay alpha} from alpha = 0; the decay may differ between replicas."""
@@ -104,6 +96,7 @@ def simulate(config: Config) -> xr.Dataset:
 
     from toy_tasks.simulator import SGD, Adam
     from toy_tasks.simulator import simulate as train
+    from toy_tasks.task import NoData
 
     rates, decays = np.meshgrid(config.learning_rates, config.decays, indexing="ij")
     record = sorted({*range(0, config.steps, max(1, config.steps // 40)), config.steps - config.window, config.steps})

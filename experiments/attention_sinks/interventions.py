@@ -164,8 +164,8 @@ def the_mlp_is_for_bigrams() -> float:
 
 
 @claim(
-    statement="""Three layers, quick profile, seeds 0 and 1: without layer 0 the sink logit of layer 1 falls to less than
-    a third, and its value state of <s> grows by more than half.""",
+    statement="""Three layers, quick profile, seeds 0 and 1: without layer 0 the sink logit of layer 1 falls to less
+    than a third, and its value state of <s> grows by more than half.""",
     source=GUO_2024,
     kind="trend",
     tolerance=0.0,

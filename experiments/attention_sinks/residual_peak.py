@@ -52,10 +52,6 @@ class PeakModel:
     overlap: float
     start: float
 
-    def sample(self, key: Key, batch: int) -> Batch:
-        """No data; a placeholder (r,)."""
-        return {"seed": key.seed}
-
     def init(self, key: Key) -> dict[str, torch.Tensor]:
         """y = m = start."""
         import torch
@@ -85,6 +81,7 @@ def simulate(config: Config) -> xr.Dataset:
     from theory.sink_flow import ResidualPeak, published_size_dynamics
     from toy_tasks.simulator import SGD, Adam
     from toy_tasks.simulator import simulate as train
+    from toy_tasks.task import NoData
 
     times = np.concatenate([[0.0], np.geomspace(1e-2, config.last_time, 57)])
     flow = ResidualPeak(config.overlap).flow(config.start, config.start, times)
@@ -94,7 +91,7 @@ def simulate(config: Config) -> xr.Dataset:
     optimizers = Adam(config.learning_rate, config.beta1, config.beta2, epsilon=0.0), SGD(config.learning_rate)
     for optimizer in optimizers:
         trained = train(
-            toy,
+            NoData(),
             toy,
             optimizer,
             seeds=[0],

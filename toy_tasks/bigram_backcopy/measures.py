@@ -53,6 +53,9 @@ class BackcopyMeasures:
     layer: int = 0
     edit: MadeEdit = _no_edit
 
+    def __post_init__(self) -> None:
+        _ = self._constants  # made before replicas' copies are, which share it
+
     @cached_property
     def _constants(self) -> tuple[DeviceConstant, DeviceConstant]:
         return DeviceConstant(torch.from_numpy(self.task.is_trigger)), DeviceConstant(
@@ -121,6 +124,7 @@ class SinkMeasures:
         if not isinstance(epsilon, float):
             raise TypeError(f"epsilon must be one number, got {self.epsilon!r}")
         object.__setattr__(self, "epsilon", epsilon)
+        _ = self._is_trigger  # as above
 
     @cached_property
     def _is_trigger(self) -> DeviceConstant:

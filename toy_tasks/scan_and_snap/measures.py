@@ -33,6 +33,7 @@ class SnapMeasures:
     def __post_init__(self) -> None:
         if not self.task.is_distinct.any():
             raise ValueError(f"task must have distinct tokens to measure the attention on them, got {self.task!r}")
+        _ = self._population  # made before replicas' copies are, which share it
 
     @cached_property
     def _population(self) -> dict[str, DeviceConstant]:

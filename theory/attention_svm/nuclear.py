@@ -1,0 +1,171 @@
+"""The minimum nuclear norm: min ||W||_* subject to a_k^T W z_k >= b_k, by a batched primal-dual interior point.
+
+As a semidefinite program over X = [[X11, W], [W^T, X22]] >= 0 it minimises (tr X11 + tr X22) / 2; the dual maximises
+b.lambda subject to S = [[I, -M], [-M^T, I]] / 2 >= 0, that is ||M(lambda)||_op <= 1. The direction is the one of
+Helmberg, Kojima and Monteiro; because every constraint matrix has rank 2, its Schur complement is four elementwise
+products of m x m matrices, with no loop over constraints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from theory.attention_svm.certificates import Certificate, certify
+from theory.attention_svm.problem import Margins
+
+SHORTEN = 0.98  # of the way to the boundary of the cone
+WANTED_GAP = 1e-11
+
+
+def nuclear(program: Margins, start: Tensor, *, rounds: int = 60) -> Certificate:
+    """Multipliers, weights and proven bounds for a flat batch of feasible programs.
+
+    `start` (B,): the size of the solution, such as its Frobenius counterpart's norm.
+    """
+    state = _State.centred(program, start)
+    best = certify(program, state.dual, state.weights(program), "nuclear")
+    running = torch.arange(len(start), device=start.device)
+    for _ in range(rounds):
+        state, moved = state.step(program.take(running))
+        found = certify(program.take(running), state.dual, state.weights(program), "nuclear")
+        best = best.improved(running, found)
+        keep = moved & best.take(running).open(WANTED_GAP)
+        running, state = running[keep], state.take(keep)
+        if not len(running):
+            break
+    return best
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """X (B, D, D), its slacks t = <A, W> - b and the multipliers lambda, (B, m) each."""
+
+    primal: Tensor
+    slack: Tensor
+    dual: Tensor
+
+    @classmethod
+    def centred(cls, program: Margins, size: Tensor) -> _State:
+        """lambda constant with ||M||_op = 1/2, X = size I, and t such that both complementarities agree."""
+        ones = torch.ones_like(program.bounds)
+        level = 0.5 / torch.linalg.matrix_norm(program.combine(ones), 2)
+        eye = torch.eye(sum(program.combine(ones).shape[1:]), dtype=ones.dtype, device=ones.device)
+        return cls(size[:, None, None] * eye, (size / 2 / level)[:, None] * ones, level[:, None] * ones)
+
+    def take(self, which: Tensor) -> _State:
+        return _State(self.primal[which], self.slack[which], self.dual[which])
+
+    def weights(self, program: Margins) -> Tensor:
+        d = program.rows.shape[-1]
+        return self.primal[:, :d, d:]
+
+    def step(self, program: Margins) -> tuple[_State, Tensor]:
+        """One predictor-corrector step, and which problems it moved."""
+        newton = _Newton(program, self)
+        centre = newton.complementarity(self)
+        towards = newton.direction(0.0 * centre)
+        aimed = newton.complementarity(newton.moved(towards))
+        sigma = (aimed / centre).clamp(0, 1) ** 2
+        new = newton.moved(newton.direction(sigma * centre, towards))
+        moved = newton.usable & torch.isfinite(new.primal).all(dim=(1, 2)) & torch.isfinite(new.dual).all(dim=1)
+        return new, moved
+
+
+@dataclass(frozen=True, eq=False)
+class _Direction:
+    primal: Tensor
+    slack: Tensor
+    dual: Tensor
+    cone: Tensor  # of S
+
+
+class _Newton:
+    """The linear system of one iteration, shared by predictor and corrector."""
+
+    def __init__(self, program: Margins, state: _State) -> None:
+        self.program, self.state = program, state
+        self.d = program.rows.shape[-1]
+        self.cone = self._embedded(program.combine(state.dual))
+        self.cone = -self.cone + 0.5 * torch.eye(self.cone.shape[-1], dtype=self.cone.dtype, device=self.cone.device)
+        self.cone_factor, info = torch.linalg.cholesky_ex(self.cone)
+        self.primal_factor, primal_info = torch.linalg.cholesky_ex(state.primal)
+        self.inverse = torch.cholesky_inverse(self.cone_factor)
+        self.schur_factor, schur_info = torch.linalg.cholesky_ex(self._schur())
+        self.usable = (info == 0) & (primal_info == 0) & (schur_info == 0)
+
+    def _embedded(self, matrix: Tensor) -> Tensor:
+        """(1/2) [[0, M], [M^T, 0]]."""
+        d, e = matrix.shape[-2:]
+        full = matrix.new_zeros(*matrix.shape[:-2], d + e, d + e)
+        full[..., :d, d:] = matrix / 2
+        full[..., d:, :d] = matrix.mT / 2
+        return full
+
+    def _schur(self) -> Tensor:
+        """<A_k, sym(X A_l S^{-1})> + diag(t / lambda), with the embedded constraint matrices A_k."""
+        d, a, z, x, inverse = self.d, self.program.rows, self.program.row_queries, self.state.primal, self.inverse
+        a_x_z, a_s_z = a @ x[:, :d, d:] @ z.mT, a @ inverse[:, :d, d:] @ z.mT
+        total = (a @ x[:, :d, :d] @ a.mT) * (z @ inverse[:, d:, d:] @ z.mT)
+        total = total + (z @ x[:, d:, d:] @ z.mT) * (a @ inverse[:, :d, :d] @ a.mT)
+        total = (total + a_x_z * a_s_z.mT + a_x_z.mT * a_s_z) / 4
+        return (total + total.mT) / 2 + torch.diag_embed(self.state.slack / self.state.dual)
+
+    def _of(self, matrix: Tensor) -> Tensor:
+        """<A_k, Y> = a_k^T Y12 z_k of symmetric Y."""
+        return self.program.of(matrix[:, : self.d, self.d :])
+
+    def direction(self, target: Tensor, first: _Direction | None = None) -> _Direction:
+        """The step to complementarity `target` (B,), corrected by the second-order terms of `first`."""
+        mu, state = target[:, None], self.state
+        right = self.program.bounds - mu * self._of(self.inverse) + mu / state.dual
+        bend, bend_slack = torch.zeros_like(state.primal), torch.zeros_like(state.slack)
+        if first is not None:
+            bend = _symmetric(first.primal @ first.cone @ self.inverse)
+            bend_slack = first.dual * first.slack / state.dual
+        right = right + self._of(bend) - bend_slack
+        dual = torch.cholesky_solve(right[..., None], self.schur_factor)[..., 0]
+        cone = -self._embedded(self.program.combine(dual))
+        primal = mu[..., None] * self.inverse - state.primal - _symmetric(state.primal @ cone @ self.inverse) - bend
+        slack = mu / state.dual - state.slack - state.slack / state.dual * dual - bend_slack
+        return _Direction(primal, slack, dual, cone)
+
+    def moved(self, direction: _Direction) -> _State:
+        """The state after the longest safe steps, separate for the primal and the dual."""
+        state = self.state
+        primal = torch.minimum(
+            _to_boundary(self.primal_factor, direction.primal), _to_zero(state.slack, direction.slack)
+        )
+        dual = torch.minimum(_to_boundary(self.cone_factor, direction.cone), _to_zero(state.dual, direction.dual))
+        x, y = (SHORTEN * primal).clamp(max=1)[:, None], (SHORTEN * dual).clamp(max=1)[:, None]
+        return _State(
+            state.primal + x[..., None] * direction.primal,
+            state.slack + x * direction.slack,
+            state.dual + y * direction.dual,
+        )
+
+    def complementarity(self, state: _State) -> Tensor:
+        """(<X, S> + t.lambda) / (D + m)."""
+        eye = 0.5 * torch.eye(self.cone.shape[-1], dtype=self.cone.dtype, device=self.cone.device)
+        cone = eye - self._embedded(self.program.combine(state.dual))
+        total = (state.primal * cone).sum(dim=(1, 2)) + (state.slack * state.dual).sum(dim=1)
+        return total / (cone.shape[-1] + self.program.size)
+
+
+def _symmetric(matrix: Tensor) -> Tensor:
+    return (matrix + matrix.mT) / 2
+
+
+def _to_boundary(factor: Tensor, change: Tensor) -> Tensor:
+    """The largest step that keeps L L^T + step * change positive semidefinite, (B,)."""
+    half = torch.linalg.solve_triangular(factor, change, upper=False)
+    scaled = torch.linalg.solve_triangular(factor, half.mT, upper=False)
+    scaled = torch.where(torch.isfinite(scaled).all(dim=(1, 2))[:, None, None], scaled, 0.0)
+    lowest = torch.linalg.eigvalsh(_symmetric(scaled))[:, 0]
+    return torch.where(lowest < 0, -1 / lowest, torch.inf)
+
+
+def _to_zero(value: Tensor, change: Tensor) -> Tensor:
+    return torch.where(change < 0, -value / change, torch.inf).amin(dim=1)
