@@ -8,7 +8,7 @@ the gradient flow from zero at the same time, whose steps are the tokens it pass
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +53,11 @@ PROFILES = {"quick": Config(), "full": Config(queries=(1, 3, 5, 10), thresholds=
 def thresholds_of(config: Config, queries: int) -> np.ndarray:
     """The published range, evenly."""
     return np.linspace(*RANGES[queries], config.thresholds)
+
+
+def parts(config: Config) -> list[Config]:
+    """One panel at a time."""
+    return [replace(config, queries=(queries,)) for queries in config.queries]
 
 
 def simulate(config: Config) -> xr.Dataset:
