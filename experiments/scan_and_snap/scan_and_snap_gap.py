@@ -194,7 +194,7 @@ def figure(data: xr.Dataset) -> Figure:
             values = last[name].sel(run=[str(run) for run in runs]).transpose("seed", "run")
             if runs:
                 points(axes, [run.eta / (1 - run.momentum) for run in runs], values, index=index, label=label)
-        axes.set(xscale="log", xlim=(0.07, 14), xlabel="$\\eta$ / (1 - momentum)", title=title)
+        axes.set(xlim=(0.07, 14), xscale="log", xlabel="$\\eta$ / (1 - momentum)", title=title)
     for axes in (left, middle, right):
         axes.legend(loc="best", fontsize=6.5)
     return out
