@@ -172,7 +172,7 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: hunt(unregistered(on_undrawn), 0), ValueError, r"examples .*>= 1, got 0"),
     (lambda: hunt(unregistered(on_undrawn), True), ValueError, r"examples .*>= 1, got True"),
     (lambda: hunt(unregistered(on_undrawn), 1.5), ValueError, r"examples .*>= 1, got 1\.5"),  # type: ignore[arg-type]
-    (lambda: hunt(unregistered(on_undrawn)), LookupError, r"Undrawn: add .*@domain\(Undrawn\) to theory/domains\.py"),
+    (lambda: hunt(unregistered(on_undrawn)), LookupError, r"Undrawn: add .*@domain\(Undrawn\) in theory/domains/"),
     (lambda: hunt(unregistered(unannotated)), TypeError, r"test\.claim: annotate parameter 'point'"),
     # tasks
     (lambda: table([0.5, 0.6]), ValueError, r"unigram .*sum to 1, got .*1\.1"),

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from theory import claims, domains
+from theory import claims
+from theory.domains import registry
 from theory.papers import GUO_2024
 
 EXAMPLES = 100
@@ -83,14 +84,14 @@ def made(violation: Callable[..., float], **changes: Any) -> claims.Claim:
 
 @pytest.fixture
 def _numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(domains._DOMAINS, Number, lambda: st.floats(0, 1).map(Number))
+    monkeypatch.setitem(registry._DOMAINS, Number, lambda: st.floats(0, 1).map(Number))
 
 
 def test_a_claim_without_a_domain_says_what_to_add() -> None:
     def violation(instance: Undrawn) -> float:
         return 0.0
 
-    with pytest.raises(LookupError, match=r"@domain\(Undrawn\) to theory/domains.py"):
+    with pytest.raises(LookupError, match=r"@domain\(Undrawn\) in theory/domains/"):
         claims.hunt(made(violation))
 
 

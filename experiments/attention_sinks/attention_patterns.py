@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.attention_sinks._training import PUBLISHED, Training
 from experiments.lab.checks import Check
-from experiments.lab.experiment import results, seed_range
-from experiments.lab.training import as_dataset
+from experiments.lab.experiment import results
 from theory.claims import claim
 from theory.papers import GUO_2024
 
@@ -26,103 +26,82 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from toy_tasks.bigram_backcopy import BigramBackcopy
+    from toy_tasks.simulator import Transformer
+    from toy_tasks.task import Batch
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Training):
     """One-layer networks on the character bigrams of Tiny Shakespeare."""
 
     seeds: str = "0:2"
     steps: int = 800
+    record: int = 800
     length: int = 48
-    batch: int = 32
-    width: int = 64
-    learning_rate: float = 2e-3
-    beta2: float = 0.99
-    weight_decay: float = 1e-4
-    triggers: int = 3
-    evaluation: int = 128
-    device: str = "cpu"
 
 
-PROFILES = {
-    "quick": Config(),
-    "full": Config(
-        seeds="0:4", steps=10_000, length=256, batch=512, width=256, learning_rate=3e-4, device="cuda", evaluation=256
-    ),
-}
-
-
-def task_of(config: Config) -> BigramBackcopy:
-    """Bigram-Backcopy on the shipped table."""
-    from toy_tasks.bigram_backcopy import BigramBackcopy, BigramTable
-
-    return BigramBackcopy(BigramTable.shakespeare(), config.triggers, config.length)
+PROFILES = {"quick": Config(), "full": Config(**PUBLISHED | {"record": 10_000})}
 
 
 def parts(config: Config) -> list[Config]:
-    """On the CPU one seed at a time."""
-    seeds = [config.seeds] if config.device != "cpu" else [str(s) for s in seed_range(config.seeds)]
-    return [replace(config, seeds=seed) for seed in seeds]
+    """The seeds apart."""
+    return [replace(config, seeds=seed) for seed in config.apart()]
 
 
 def simulate(config: Config) -> xr.Dataset:
     """At the start and the end: the map of one sequence, and value norms and attention by token."""
     from toy_tasks.bigram_backcopy import BackcopyMeasures
-    from toy_tasks.simulator import AdamW, Transformer
-    from toy_tasks.simulator import simulate as train
+    from toy_tasks.simulator import Transformer
 
-    task = task_of(config)
+    task = config.task("shakespeare")
     model = Transformer(width=config.width).sized_for(task)
-    backcopy = BackcopyMeasures(task, model)
-
-    def measures(params: Any, batch: Any) -> Any:
-        return backcopy(params, batch) | by_token(task, model.forward(params, batch["tokens"]), batch["tokens"])
-
-    trained = train(
-        task,
-        model,
-        AdamW(config.learning_rate, beta2=config.beta2, weight_decay=config.weight_decay),
-        seeds=seed_range(config.seeds),
-        steps=config.steps,
-        batch=config.batch,
-        measures=measures,
-        evaluation=config.evaluation,
-        device=config.device,
-    )
+    backcopy, tokens = BackcopyMeasures(task, model), TokenMeasures(task, model)
     token = ("token",)
-    axes = {"value_of_token": token, "sink_of_query": token, "triggers_of_query": token}
-    data = as_dataset(trained, weights=("query", "key"), sequence=("query",), **axes)
+    axes = {"weights": ("query", "key"), "sequence": ("query",)}
+    axes |= {"value_of_token": token, "sink_of_query": token, "triggers_of_query": token}
+    data = config.train(task, model, lambda params, batch: backcopy(params, batch) | tokens(params, batch), axes=axes)
     return data.assign_coords(token=[*task.table.symbols, "<s>"])
 
 
-def by_token(task: BigramBackcopy, out: Any, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The map (t, t) and tokens (t,) of the first sequence; by token (V,), NaN where it does not occur: the mean value
-    norm, and its queries' mean attention on <s> and on all triggers (positions >= 1)."""
-    import torch
+class TokenMeasures:
+    """The map `weights` (t, t) and tokens `sequence` (t,) of the first sequence; and by token (V,), NaN where it does
+    not occur: its mean value norm, and its queries' mean attention on <s> and on all triggers (positions >= 1)."""
 
-    layer, is_trigger = out.layers[0], torch.from_numpy(task.is_trigger).to(tokens.device)
-    weights = layer.weights.mean(dim=1)
-    on_triggers = (weights @ is_trigger[tokens].to(weights.dtype)[..., None]).squeeze(-1)
-    occurs = (tokens[..., None] == torch.arange(task.vocabulary, device=tokens.device)).to(weights.dtype)
+    def __init__(self, task: BigramBackcopy, model: Transformer) -> None:
+        import torch
 
-    def mean(values: torch.Tensor, occurs: torch.Tensor) -> torch.Tensor:
-        return (values[..., None] * occurs).sum(dim=(0, 1)) / occurs.sum(dim=(0, 1))
+        from toy_tasks.randomness import DeviceConstant
 
-    return {
-        "weights": weights[0],
-        "sequence": tokens[0].to(weights.dtype),
-        "value_of_token": mean(layer.values.norm(dim=-1), occurs),
-        "sink_of_query": mean(weights[:, 1:, 0], occurs[:, 1:]),
-        "triggers_of_query": mean(on_triggers[:, 1:], occurs[:, 1:]),
-    }
+        self.task, self.model = task, model
+        self.is_trigger = DeviceConstant(torch.from_numpy(task.is_trigger))
+
+    def __call__(self, params: dict[str, torch.Tensor], batch: Batch) -> dict[str, torch.Tensor]:
+        """Arrays by name, for one replica: tokens (b, t)."""
+        import torch
+
+        tokens, is_trigger = batch["tokens"], self.is_trigger.on(batch["tokens"].device)
+        layer = self.model.forward(params, tokens).layers[0]
+        weights = layer.weights.mean(dim=1)
+        on_triggers = (weights @ is_trigger[tokens].to(weights.dtype)[..., None]).squeeze(-1)
+        occurs = (tokens[..., None] == torch.arange(self.task.vocabulary, device=tokens.device)).to(weights.dtype)
+
+        def mean(values: torch.Tensor, occurs: torch.Tensor) -> torch.Tensor:
+            return (values[..., None] * occurs).sum(dim=(0, 1)) / occurs.sum(dim=(0, 1))
+
+        return {
+            "weights": weights[0],
+            "sequence": tokens[0].to(weights.dtype),
+            "value_of_token": mean(layer.values.norm(dim=-1), occurs),
+            "sink_of_query": mean(weights[:, 1:, 0], occurs[:, 1:]),
+            "triggers_of_query": mean(on_triggers[:, 1:], occurs[:, 1:]),
+        }
 
 
 def predict(config: Config) -> xr.Dataset:
     """Which tokens are triggers, and how often each token is a query."""
     import xarray as xr
 
-    task = task_of(config)
+    task = config.task("shakespeare")
     variables = {"is_trigger": ("token", task.is_trigger), "frequency": ("token", task.query_frequency())}
     return xr.Dataset(variables, coords={"token": [*task.table.symbols, "<s>"]})
 

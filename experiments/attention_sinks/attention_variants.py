@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.attention_sinks._training import PUBLISHED, Training
 from experiments.lab.checks import Check
-from experiments.lab.experiment import results, seed_range
-from experiments.lab.training import as_dataset
+from experiments.lab.experiment import results
 from theory.claims import claim
 from theory.papers import GUO_2024
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from toy_tasks.bigram_backcopy import BigramBackcopy
     from toy_tasks.simulator.attention import Attention
 
 VARIANTS = ("relu", "gated", "clipped", "softmax", "off_by_one")  # in the order of the attention they pay to <s>
@@ -32,34 +31,20 @@ MEASURES = ("sink_weight", "backcopy_risk", "value_ratio", "inf_norm", "kurtosis
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Training):
     """One-layer networks, 64 wide, on the synthetic table and sequences of 32 tokens."""
 
     variants: tuple[str, ...] = VARIANTS
-    seeds: str = "0:3"
-    """One replica per seed and variant; all variants of a seed start from the same numbers and see the same data."""
+    """All variants of a seed start from the same numbers and see the same data."""
     steps: int = 500
-    record: int = 100
-    length: int = 32
-    batch: int = 32
-    width: int = 64
-    learning_rate: float = 2e-3
-    beta2: float = 0.99
-    weight_decay: float = 1e-4
     gamma: float = -0.03
     """Clipped softmax: weights below -gamma / (1 - gamma) become 0."""
     gate: float = 0.25
     """Gated attention: the gates' initial value."""
     evaluation: int = 64
-    device: str = "cpu"
 
 
-PROFILES = {
-    "quick": Config(),
-    "full": Config(
-        seeds="0:4", steps=10_000, record=500, length=256, batch=512, width=256, learning_rate=3e-4, device="cuda"
-    ),
-}
+PROFILES = {"quick": Config(), "full": Config(**PUBLISHED)}
 
 
 def attention_of(config: Config, variant: str) -> Attention:
@@ -72,17 +57,9 @@ def attention_of(config: Config, variant: str) -> Attention:
     return (known | {"gated": Gated(config.gate), "clipped": Clipped(config.gamma)})[variant]
 
 
-def task_of(config: Config) -> BigramBackcopy:
-    """Bigram-Backcopy on the synthetic table with three triggers."""
-    from toy_tasks.bigram_backcopy import BigramBackcopy, BigramTable
-
-    return BigramBackcopy(BigramTable.synthetic(), 3, config.length)
-
-
 def parts(config: Config) -> list[Config]:
-    """One variant and, on the CPU, one seed at a time; a GPU trains all seeds together."""
-    seeds = [config.seeds] if config.device != "cpu" else [str(s) for s in seed_range(config.seeds)]
-    return [replace(config, variants=(variant,), seeds=seed) for variant in config.variants for seed in seeds]
+    """One variant at a time, and its seeds apart."""
+    return [replace(config, variants=(variant,), seeds=seed) for variant in config.variants for seed in config.apart()]
 
 
 def simulate(config: Config) -> xr.Dataset:
@@ -90,10 +67,9 @@ def simulate(config: Config) -> xr.Dataset:
     import xarray as xr
 
     from toy_tasks.bigram_backcopy import BackcopyMeasures, SinkMeasures
-    from toy_tasks.simulator import AdamW, Transformer
-    from toy_tasks.simulator import simulate as train
+    from toy_tasks.simulator import Transformer
 
-    task, runs = task_of(config), []
+    task, runs = config.task(), []
     for variant in config.variants:
         model = Transformer(width=config.width, attention=attention_of(config, variant)).sized_for(task)
         backcopy, sinks = BackcopyMeasures(task, model), SinkMeasures(task, model)
@@ -102,19 +78,7 @@ def simulate(config: Config) -> xr.Dataset:
             outliers = sinks(params, batch)
             return backcopy(params, batch) | {name: outliers[name] for name in ("inf_norm", "kurtosis")}
 
-        trained = train(
-            task,
-            model,
-            AdamW(config.learning_rate, beta2=config.beta2, weight_decay=config.weight_decay),
-            seeds=seed_range(config.seeds),
-            steps=config.steps,
-            batch=config.batch,
-            record=config.record,
-            measures=measures,
-            evaluation=config.evaluation,
-            device=config.device,
-        )
-        runs.append(as_dataset(trained).expand_dims(variant=[variant]))
+        runs.append(config.train(task, model, measures).expand_dims(variant=[variant]))
     data = xr.concat(runs, dim="variant")
     return data.assign(value_ratio=data.value_norm / data.other_value_norm)
 
@@ -123,12 +87,11 @@ def predict(config: Config) -> xr.Dataset:
     """What uniform attention pays to <s>, and the least copying risk without attention."""
     import xarray as xr
 
-    task = task_of(config)
+    task = config.task()
     for variant in config.variants:
         attention_of(config, variant)
-    plain = task.marginals().plain[1 : task.length].sum(axis=1)
-    uniform = float(plain @ (1.0 / np.arange(2, task.length + 1)) / plain.sum())
-    return xr.Dataset({"uniform_sink_weight": uniform, "risk_without_attention": task.copy_entropy()})
+    exact = {"uniform_sink_weight": task.uniform_sink_weight(), "risk_without_attention": task.copy_entropy()}
+    return xr.Dataset(exact)
 
 
 # -------------------------------------------------------------------------------------------------------------- claims

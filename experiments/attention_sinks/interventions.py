@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.attention_sinks._training import PUBLISHED, Training
 from experiments.lab.checks import Check
-from experiments.lab.experiment import results, seed_range
-from experiments.lab.training import as_dataset
+from experiments.lab.experiment import results
 from theory.claims import claim
 from theory.papers import GUO_2024
 
@@ -23,43 +23,21 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from toy_tasks.bigram_backcopy import BigramBackcopy
 
 DEPTHS = (1, 3)
 EDITS = ("none", "no attention", "no MLP", "identity attention", "ideal pattern", "no <s> value", "no layer 0")
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Training):
     """Networks of one and three layers on the synthetic table."""
 
     depths: tuple[int, ...] = DEPTHS
     seeds: str = "0:2"
-    steps: int = 600
-    length: int = 32
-    batch: int = 32
-    width: int = 64
-    learning_rate: float = 2e-3
-    beta2: float = 0.99
-    weight_decay: float = 1e-4
-    triggers: int = 3
-    evaluation: int = 128
-    device: str = "cpu"
+    record: int = 600
 
 
-PROFILES = {
-    "quick": Config(),
-    "full": Config(
-        seeds="0:4", steps=10_000, length=256, batch=512, width=256, learning_rate=3e-4, device="cuda", evaluation=256
-    ),
-}
-
-
-def task_of(config: Config) -> BigramBackcopy:
-    """Bigram-Backcopy on the synthetic table."""
-    from toy_tasks.bigram_backcopy import BigramBackcopy, BigramTable
-
-    return BigramBackcopy(BigramTable.synthetic(), config.triggers, config.length)
+PROFILES = {"quick": Config(), "full": Config(**PUBLISHED | {"record": 10_000})}
 
 
 def edits() -> dict[str, Any]:
@@ -82,9 +60,8 @@ def edits() -> dict[str, Any]:
 
 
 def parts(config: Config) -> list[Config]:
-    """One depth and, on the CPU, one seed at a time."""
-    seeds = [config.seeds] if config.device != "cpu" else [str(s) for s in seed_range(config.seeds)]
-    return [replace(config, depths=(depth,), seeds=seed) for depth in config.depths for seed in seeds]
+    """One depth at a time, and its seeds apart."""
+    return [replace(config, depths=(depth,), seeds=seed) for depth in config.depths for seed in config.apart()]
 
 
 def simulate(config: Config) -> xr.Dataset:
@@ -93,10 +70,9 @@ def simulate(config: Config) -> xr.Dataset:
     import xarray as xr
 
     from toy_tasks.bigram_backcopy import BackcopyMeasures
-    from toy_tasks.simulator import AdamW, Transformer
-    from toy_tasks.simulator import simulate as train
+    from toy_tasks.simulator import Transformer
 
-    task, runs = task_of(config), []
+    task, runs = config.task(), []
     for depth in config.depths:
         model = Transformer(layers=depth, width=config.width).sized_for(task)
         edited = [BackcopyMeasures(task, model, min(1, depth - 1), edit) for edit in edits().values()]
@@ -105,18 +81,7 @@ def simulate(config: Config) -> xr.Dataset:
             found = [measure(params, batch) for measure in edited]
             return {name: torch.stack([one[name] for one in found]) for name in found[0]}
 
-        trained = train(
-            task,
-            model,
-            AdamW(config.learning_rate, beta2=config.beta2, weight_decay=config.weight_decay),
-            seeds=seed_range(config.seeds),
-            steps=config.steps,
-            batch=config.batch,
-            measures=measures,
-            evaluation=config.evaluation,
-            device=config.device,
-        )
-        run = as_dataset(trained, **dict.fromkeys(trained.values, ("edit",)))
+        run = config.train(task, model, measures, axes=("edit",))
         runs.append(run.assign_coords(edit=list(EDITS)).expand_dims(depth=[depth]))
     return xr.concat(runs, dim="depth")
 
@@ -127,7 +92,7 @@ def predict(config: Config) -> xr.Dataset:
 
     if not set(config.depths) <= set(DEPTHS):
         raise ValueError(f"depths must be among {DEPTHS}, got {config.depths!r}")
-    return xr.Dataset({"risk_without_attention": task_of(config).copy_entropy()})
+    return xr.Dataset({"risk_without_attention": config.task().copy_entropy()})
 
 
 # -------------------------------------------------------------------------------------------------------------- claims

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.attention_sinks._training import PUBLISHED, Training
 from experiments.lab.checks import Check
-from experiments.lab.experiment import results, seed_range
-from experiments.lab.training import as_dataset
+from experiments.lab.experiment import results
 from theory.claims import claim, relative_error
 from theory.papers import GUO_2024
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from toy_tasks.bigram_backcopy import BigramBackcopy
     from toy_tasks.simulator import Transformer
     from toy_tasks.simulator.optimizers import Optimizer
 
@@ -40,67 +39,36 @@ RUNS: dict[str, tuple[int, str, str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Training):
     """Networks on the synthetic table; Adam is AdamW, SGD has momentum."""
 
     runs: tuple[str, ...] = tuple(RUNS)
     seeds: str = "0:1"
     steps: int = 500
     record: int = 50
-    length: int = 32
-    batch: int = 32
-    width: int = 64
-    learning_rate: float = 2e-3
-    beta2: float = 0.99
-    weight_decay: float = 1e-4
     descent_rate: float = 0.1
     momentum: float = 0.9
-    triggers: int = 3
     evaluation: int = 64
-    device: str = "cpu"
 
 
-PROFILES = {
-    "quick": Config(),
-    "full": Config(
-        seeds="0:2",
-        steps=10_000,
-        record=500,
-        length=256,
-        batch=512,
-        width=256,
-        learning_rate=3e-4,
-        descent_rate=0.03,
-        device="cuda",
-    ),
-}
-
-
-def task_of(config: Config) -> BigramBackcopy:
-    """Bigram-Backcopy on the synthetic table."""
-    from toy_tasks.bigram_backcopy import BigramBackcopy, BigramTable
-
-    return BigramBackcopy(BigramTable.synthetic(), config.triggers, config.length)
+PROFILES = {"quick": Config(), "full": Config(**PUBLISHED | {"seeds": "0:2"}, descent_rate=0.03)}
 
 
 def prepared(config: Config, run: str) -> tuple[Transformer, Optimizer]:
     """Model and optimiser of a run; `ValueError` names the known ones."""
-    from toy_tasks.simulator import SGD, AdamW, Transformer
+    from toy_tasks.simulator import SGD, Transformer
 
     if run not in RUNS:
         raise ValueError(f"runs must be among {'; '.join(RUNS)}, got {run!r}")
     layers, attention, optimizer, without = RUNS[run]
     model = Transformer(layers=layers, width=config.width, attention=attention, without=without)
-    decay = {"weight_decay": config.weight_decay}
-    if optimizer == "sgd":
-        return model.sized_for(task_of(config)), SGD(config.descent_rate, config.momentum, **decay)
-    return model.sized_for(task_of(config)), AdamW(config.learning_rate, beta2=config.beta2, **decay)
+    sgd = SGD(config.descent_rate, config.momentum, weight_decay=config.weight_decay)
+    return model.sized_for(config.task()), sgd if optimizer == "sgd" else config.adamw()
 
 
 def parts(config: Config) -> list[Config]:
-    """One run and, on the CPU, one seed at a time."""
-    seeds = [config.seeds] if config.device != "cpu" else [str(s) for s in seed_range(config.seeds)]
-    return [replace(config, runs=(run,), seeds=seed) for run in config.runs for seed in seeds]
+    """One run at a time, and its seeds apart."""
+    return [replace(config, runs=(run,), seeds=seed) for run in config.runs for seed in config.apart()]
 
 
 def simulate(config: Config) -> xr.Dataset:
@@ -108,9 +76,8 @@ def simulate(config: Config) -> xr.Dataset:
     import xarray as xr
 
     from toy_tasks.bigram_backcopy import BackcopyMeasures, SinkMeasures
-    from toy_tasks.simulator import simulate as train
 
-    task, runs = task_of(config), []
+    task, runs = config.task(), []
     for run in config.runs:
         model, optimizer = prepared(config, run)
         backcopy, sinks = BackcopyMeasures(task, model), SinkMeasures(task, model)
@@ -121,19 +88,7 @@ def simulate(config: Config) -> xr.Dataset:
             found = {name: first[name] for name in kept}
             return found | {"peak": layers["peak"].amax(), "sink_weight": layers["sink_weight"].amax()}
 
-        trained = train(
-            task,
-            model,
-            optimizer,
-            seeds=seed_range(config.seeds),
-            steps=config.steps,
-            batch=config.batch,
-            record=config.record,
-            measures=measures,
-            evaluation=config.evaluation,
-            device=config.device,
-        )
-        runs.append(as_dataset(trained).expand_dims(run=[run]))
+        runs.append(config.train(task, model, measures, optimizer=optimizer).expand_dims(run=[run]))
     return xr.concat(runs, dim="run")
 
 
@@ -143,7 +98,7 @@ def predict(config: Config) -> xr.Dataset:
 
     for run in config.runs:
         prepared(config, run)
-    task = task_of(config)
+    task = config.task()
     return xr.Dataset({"risk_without_attention": task.copy_entropy(), "optimal_loss": task.optimal_loss()})
 
 
@@ -185,7 +140,7 @@ def _second_layer() -> tuple[ValueNorms]:
     from toy_tasks.simulator import Transformer
     from toy_tasks.simulator.interventions import Intervention
 
-    task, seed = task_of(Config()), torch.tensor(0, dtype=torch.int32)
+    task, seed = Config().task(), torch.tensor(0, dtype=torch.int32)
     model = Transformer(layers=2, width=16).sized_for(task)
     params, seen = model.init(Key(seed, INITIAL)), []
 

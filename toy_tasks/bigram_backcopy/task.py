@@ -154,6 +154,11 @@ class BigramBackcopy:
         plain, copying = self._states()
         return Marginals(plain, copying.sum(axis=-1))
 
+    def uniform_sink_weight(self) -> float:
+        """What uniform attention pays to position 0: the mean of 1 / (i + 1) over non-trigger queries i >= 1."""
+        plain = self.marginals().plain[1 : self.length].sum(axis=1)
+        return float(plain @ (1.0 / np.arange(2, self.length + 1)) / plain.sum())
+
     def query_frequency(self) -> np.ndarray:
         """(V,) how often, per sequence position in 0..length-1, a query stands on each non-trigger token or <s>."""
         return self.marginals().plain[:-1].mean(axis=0)

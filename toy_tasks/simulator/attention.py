@@ -7,6 +7,7 @@ parameters of its block and may change what the heads return. One topic, one tab
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +23,12 @@ Shapes = dict[str, tuple[int, ...]]
 Number = Any  # a float, or an array with one value per replica; inside the formulas always a scalar
 
 
-class Attention(Part):
+class Attention(Part, ABC):
     """What a variant consists of. `heads` of `size` numbers each; p holds the parameters of one block."""
 
+    @abstractmethod
     def weights(self, scores: Tensor) -> Tensor:
         """Weights (..., t, t) >= 0 of causal scores (..., t, t)."""
-        raise NotImplementedError
 
     def shapes(self, heads: int, size: int) -> Shapes:
         """Parameters of its own, by name."""

@@ -1,0 +1,54 @@
+"""Which strategy draws which instance type, and the raw numbers that strategies are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from theory.numerics import Array
+
+_DOMAINS: dict[type, Callable[[], st.SearchStrategy[Any]]] = {}
+
+
+def domain(instance_type: type) -> Callable[[Callable[[], st.SearchStrategy[Any]]], Callable[[], Any]]:
+    """Register the decorated function as the maker of the strategy that draws `instance_type`."""
+
+    def register(make: Callable[[], st.SearchStrategy[Any]]) -> Callable[[], Any]:
+        _DOMAINS[instance_type] = make
+        return make
+
+    return register
+
+
+def strategy_for(instance_type: type) -> st.SearchStrategy[Any]:
+    """The strategy that draws `instance_type`; `LookupError` says what to add when there is none."""
+    if instance_type not in _DOMAINS:
+        raise LookupError(
+            f"no domain is registered for instance type {instance_type.__name__}: add a function decorated with "
+            f"@domain({instance_type.__name__}) in theory/domains/ that returns a hypothesis strategy drawing it"
+        )
+    return _DOMAINS[instance_type]()
+
+
+def floats(low: float, high: float) -> st.SearchStrategy[float]:
+    """Finite numbers in [low, high]."""
+    return st.floats(low, high, allow_nan=False, allow_infinity=False, width=64)
+
+
+def arrays(shape: tuple[int, ...], low: float, high: float) -> st.SearchStrategy[Array]:
+    """Arrays with entries in [low, high]."""
+    size = int(np.prod(shape))
+    return st.lists(floats(low, high), min_size=size, max_size=size).map(lambda xs: np.array(xs).reshape(shape))
+
+
+def simplex_rows(rows: int, size: int, floor: float) -> st.SearchStrategy[Array]:
+    """Probability vectors with entries >= floor / size; log-uniform weights reach the corners of the simplex."""
+
+    def normalise(logits: Array) -> Array:
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return floor / size + (1.0 - floor) * weights / weights.sum(axis=1, keepdims=True)
+
+    return arrays((rows, size), -12.0, 12.0).map(normalise)
