@@ -205,8 +205,14 @@ def figure(data: xr.Dataset) -> Figure:
     middle.set_xticks(range(len(shown)), shown, rotation=40, ha="right")
     middle.set(title="Peak: <s> minus the others", ylabel="residual norm")
     right.axhline(float(data.risk_without_attention), color="0.5", linestyle="--")
-    right.set(xlabel="training step", ylabel="nats", yscale="log", title="Copying risk; dashed: without attention")
-    right.legend(loc=(0.5, 0.4), fontsize=6)
+    right.set(
+        xlabel="training step",
+        ylabel="nats",
+        yscale="log",
+        ylim=(None, 200),
+        title="Copying risk; dashed: without attention",
+    )
+    right.legend(loc="upper right", ncols=2, fontsize=6)
     return out
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Config:
     """A synthetic table, its sequences, and value states of the tokens uniform on [0, spread], one draw per seed."""
 
-    seeds: str = "0:3"
+    seeds: str = "0:2"
     tokens: int = 8
     triggers: int = 2
     length: int = 16
@@ -171,7 +171,7 @@ def checks(data: xr.Dataset) -> list[Check]:
               worst_slope(np.log(late.value_spread.values), -0.5), 0.01, claim=slopes),
         Check("4 t L / N at the last time, worst seed", 1.0, float(levels[np.abs(levels - 1).argmax()]), 0.01,
               claim=random_contexts.random_context_risk_level_is_a_quarter_per_query),
-        Check("alpha at the last time: largest error of its predicted intercept", 0.0, float(error), 0.01,
+        Check("alpha at the last time: largest error of its predicted intercept", 0.0, float(error), 0.005,
               claim=tail),
         Check("value spread at the last time / predicted, worst seed", 1.0,
               float(ratio[np.abs(ratio - 1).argmax()]), 0.01, claim=tail),
