@@ -11,6 +11,7 @@ common token. Tian et al. 2023, Theorem 1; exact form derived here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ class ScalePeak(NamedTuple):
 def backpropagated_peak(vocabulary: int) -> ScalePeak:
     """The single peak of gamma: u* = 1 + W((M-1)/e), gamma* = (M-1)/M (u* - 1)."""
     others = integer("vocabulary", vocabulary, least=2) - 1
-    above_one = float(lambertw(others / np.e).real)
+    above_one = float(lambertw(others / math.e).real)
     gap = 1 + above_one
     return ScalePeak(others / vocabulary * above_one, float(np.expm1(gap) + others * gap) / vocabulary, gap)
 
