@@ -29,13 +29,13 @@ def nuclear(program: Margins, start: Tensor, *, rounds: int = 60) -> Certificate
     best = certify(program, state.dual, state.weights(program), "nuclear")
     running = torch.arange(len(start), device=start.device)
     for _ in range(rounds):
-        state, moved = state.step(program.take(running))
-        found = certify(program.take(running), state.dual, state.weights(program), "nuclear")
-        best = best.improved(running, found)
+        state, moved = state.step(program)
+        best = best.improved(running, certify(program, state.dual, state.weights(program), "nuclear"))
         keep = moved & best.take(running).open(WANTED_GAP)
-        running, state = running[keep], state.take(keep)
-        if not len(running):
+        if not keep.any():
             break
+        if not keep.all():
+            running, state, program = running[keep], state.take(keep), program.take(keep)
     return best
 
 
@@ -106,12 +106,13 @@ class _Newton:
 
     def _schur(self) -> Tensor:
         """<A_k, sym(X A_l S^{-1})> + diag(t / lambda), with the embedded constraint matrices A_k."""
-        d, a, z, x, inverse = self.d, self.program.rows, self.program.row_queries, self.state.primal, self.inverse
-        a_x_z, a_s_z = a @ x[:, :d, d:] @ z.mT, a @ inverse[:, :d, d:] @ z.mT
-        total = (a @ x[:, :d, :d] @ a.mT) * (z @ inverse[:, d:, d:] @ z.mT)
-        total = total + (z @ x[:, d:, d:] @ z.mT) * (a @ inverse[:, :d, :d] @ a.mT)
-        total = (total + a_x_z * a_s_z.mT + a_x_z.mT * a_s_z) / 4
-        return (total + total.mT) / 2 + torch.diag_embed(self.state.slack / self.state.dual)
+        d, a, z, x, s = self.d, self.program.rows, self.program.row_queries, self.state.primal, self.inverse
+        total = (a @ x[:, :d, :d] @ a.mT).mul_(z @ s[:, d:, d:] @ z.mT)  # in place: m x m blocks are what this costs
+        total.addcmul_(z @ x[:, d:, d:] @ z.mT, a @ s[:, :d, :d] @ a.mT)
+        total.addcmul_(a @ x[:, :d, d:] @ z.mT, z @ s[:, d:, :d] @ a.mT)
+        total.addcmul_(z @ x[:, d:, :d] @ a.mT, a @ s[:, :d, d:] @ z.mT)
+        total.div_(4).diagonal(dim1=-2, dim2=-1).add_(self.state.slack / self.state.dual)
+        return total
 
     def _of(self, matrix: Tensor) -> Tensor:
         """<A_k, Y> = a_k^T Y12 z_k of symmetric Y."""
