@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.lab.bench_svm import attention_svm
+
 Say = Callable[[str], None]
 
 
@@ -214,7 +216,12 @@ def on_cpu(chunk: Any) -> Any:
     return chunk
 
 
-ON_CPU = {"generator": generator, "tiny_replicas": tiny_replicas, "token_counts": token_counts}
+ON_CPU = {
+    "generator": generator,
+    "tiny_replicas": tiny_replicas,
+    "token_counts": token_counts,
+    "attention_svm": attention_svm,
+}
 ON_GPU = {"gpu_replicas": gpu_replicas, "gpu_agreement": gpu_agreement}
 
 
