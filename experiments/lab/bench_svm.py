@@ -71,26 +71,29 @@ def timed(action: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 
 def attention_svm(device: str, say: Say) -> None:
     """Attention SVM, 200 problems in a batch against one by one in cvxpy as published: per problem, one thread."""
-    import torch
+    from toy_tasks.threads import one_thread
 
+    with one_thread():
+        for case in CASES:
+            say(f"  {compared(*case)}")
+
+
+def compared(norm: str, kind: str, solver: str | None, size: tuple[int, int, int]) -> str:
+    """One line: the time of both and their ratio, with how far each is from the least norm."""
     from theory.attention_svm import solve
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    for norm, kind, solver, size in CASES:
-        problem = drawn(*size, PROBLEMS)
-        solve(problem, norm)  # type: ignore[arg-type]
-        fast, solution = timed(lambda p=problem, norm=norm: solve(p, norm), 5)
-        slow, error = [], 0.0
-        for i in range(COMPARED + 1):
-            parts = problem.tokens[i].numpy(), problem.queries[i].numpy(), problem.selected[i].tolist()
-            took, value = timed(lambda parts=parts, k=kind, s=solver: one_by_one(*parts, k, s), 1)
-            slow.append(took)
-            error = max(error, abs(value / solution.value[i].item() - 1))
-        ratio = float(np.median(slow[1:])) / (fast / PROBLEMS)  # the first one warms up
-        say(
-            f"  {norm} n, T, d = {size}: {fast / PROBLEMS * 1e3:.3f} ms, largest gap {solution.gap.max():.0e}; "
-            f"cvxpy{f' with {solver}' if solver else ''} {np.median(slow[1:]) * 1e3:.0f} ms, "
-            f"off by {error:.0e}: ratio {ratio:.0f}"
-        )
-    torch.set_num_threads(threads)
+    problem = drawn(*size, PROBLEMS)
+    solve(problem, norm)  # type: ignore[arg-type]
+    fast, solution = timed(lambda: solve(problem, norm), 5)  # type: ignore[arg-type]
+    slow, error = [], 0.0
+    for i in range(COMPARED + 1):
+        parts = problem.tokens[i].numpy(), problem.queries[i].numpy(), problem.selected[i].tolist()
+        took, value = timed(lambda parts=parts: one_by_one(*parts, kind, solver), 1)  # type: ignore[misc]
+        slow.append(took)
+        error = max(error, abs(value / solution.value[i].item() - 1))
+    once = float(np.median(slow[1:]))  # the first one warms up
+    return (
+        f"{norm} n, T, d = {size}: {fast / PROBLEMS * 1e3:.3f} ms, largest gap {solution.gap.max():.0e}; cvxpy"
+        f"{f' with {solver}' if solver else ''} {once * 1e3:.0f} ms, off by {error:.0e}: "
+        f"ratio {once / fast * PROBLEMS:.0f}"
+    )
