@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def compared(norm: str, kind: str, solver: str | None, size: tuple[int, int, int
     slow, error = [], 0.0
     for i in range(COMPARED + 1):
         parts = problem.tokens[i].numpy(), problem.queries[i].numpy(), problem.selected[i].tolist()
-        took, value = timed(lambda parts=parts: one_by_one(*parts, kind, solver), 1)  # type: ignore[misc]
+        took, value = timed(partial(one_by_one, *parts, kind, solver), 1)
         slow.append(took)
         error = max(error, abs(value / solution.value[i].item() - 1))
     once = float(np.median(slow[1:]))  # the first one warms up

@@ -55,7 +55,9 @@ def factor_flow(
             rates = [rate / rate.norm() for rate in rates]
         return torch.stack(rates).numpy().ravel()
 
-    path = integrate(speed, torch.stack([key, query]).numpy().ravel(), increasing_times("times", times), method="DOP853")
+    path = integrate(
+        speed, torch.stack([key, query]).numpy().ravel(), increasing_times("times", times), method="DOP853"
+    )
     found = torch.as_tensor(path).reshape(-1, 2, *expected)
     return found[:, 0], found[:, 1]
 

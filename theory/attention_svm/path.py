@@ -1,8 +1,9 @@
 """The regularisation path: minimisers of the attention loss over balls of radius R, whose direction tends to W_mm.
 
 For weights W the ball is ||W||_F <= R; for factors, W = K Q^T, it is ||K||_F^2 + ||Q||_F^2 <= 2 R, which is the nuclear
-ball ||W||_* <= R when K and Q have min(n, d) columns. The loss is mean_i log(1 + e^{-u_i}) with u_i = gamma_i . softmax(X_i W z_i) and scores gamma_it = Y_i v^T x_it. It has
-no minimiser of finite norm, so that solutions lie on the sphere. There L - L* underflows long before R matters, and its
+ball ||W||_* <= R when K and Q have min(n, d) columns. The loss is mean_i log(1 + e^{-u_i}) with u_i = gamma_i .
+softmax(X_i W z_i) and scores gamma_it = Y_i v^T x_it. It has no minimiser of finite norm, so that solutions lie on the
+sphere. There L - L* underflows long before R matters, and its
 curvature with it; `log_excess` is the logarithm of L - L*, from logarithms only, and Newton's method on the sphere
 minimises that.
 """
