@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from hypothesis import strategies as st
 
 from theory.attention_svm.claims.factors import FactorFlow
@@ -92,5 +91,5 @@ def kept_tokens() -> st.SearchStrategy[KeptTokens]:
 @domain(PenalisedHead)
 def penalised_heads() -> st.SearchStrategy[PenalisedHead]:
     """Two to eight tokens with values in [-1, 1] and penalties from 0.05 to 1."""
-    values = st.lists(floats(-1.0, 1.0), min_size=2, max_size=8).map(lambda xs: torch.tensor(xs, dtype=torch.float64))
+    values = st.lists(floats(-1.0, 1.0), min_size=2, max_size=8).map(tuple)
     return st.builds(PenalisedHead, values, floats(0.05, 1.0))

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from theory.attention_svm.checks import float_tensor
 from theory.attention_svm.claims.instances import AnySelection, SeparableSelection
 from theory.attention_svm.multi_token import MultiTokenSelection, penalised_attention, solve_multi_token
 from theory.claims import claim, excess, relative_error
@@ -37,11 +36,13 @@ class KeptTokens:
 class PenalisedHead:
     """Head v^T o - penalty ||o||^2 on orthonormal tokens of values v^T x_t, (T,); penalty > 0."""
 
-    values: Tensor
+    values: tuple[float, ...]
     penalty: float
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", float_tensor("values", self.values, 1).to(torch.float64))
+    @property
+    def attention(self) -> Tensor:
+        """The predicted limit."""
+        return penalised_attention(torch.tensor(self.values, dtype=torch.float64), self.penalty)
 
 
 @claim(
@@ -90,7 +91,7 @@ def one_kept_token_is_the_plain_problem(case: SeparableSelection) -> float:
 )
 def penalised_head_projects_on_the_simplex(head: PenalisedHead) -> float:
     """The largest error at t = 1e6 of dh/dt = (diag(s) - s s^T)(X v - 2 lambda s): tokens are lost like 1 / t."""
-    values = head.values.numpy()
+    values = np.array(head.values)
 
     def field(_: float, logits: Array) -> Array:
         s = np.exp(logits - logits.max())
@@ -100,7 +101,7 @@ def penalised_head_projects_on_the_simplex(head: PenalisedHead) -> float:
 
     end = integrate(field, np.zeros(len(values)), np.array([1e6]), rtol=1e-8, atol=1e-8)[0]
     softmax = torch.softmax(torch.as_tensor(end), dim=0)
-    return (softmax - penalised_attention(head.values, head.penalty)).abs().max().item()
+    return (softmax - head.attention).abs().max().item()
 
 
 @claim(
@@ -112,7 +113,7 @@ def penalised_head_projects_on_the_simplex(head: PenalisedHead) -> float:
 )
 def projection_maximises_the_penalised_output(head: PenalisedHead) -> float:
     """Against every vertex: to first order, that the gradient at the optimum does not point towards any of them."""
-    s = penalised_attention(head.values, head.penalty)
-    gain = head.values - 2 * head.penalty * s
+    s, values = head.attention, torch.tensor(head.values, dtype=torch.float64)
+    gain = values - 2 * head.penalty * s
     feasible = max(abs(s.sum().item() - 1), -s.min().item())
-    return max(feasible, excess(gain.max(), (s * gain).sum(), scale=1 + head.values.abs().max()))
+    return max(feasible, excess(gain.max(), (s * gain).sum(), scale=1 + values.abs().max()))
