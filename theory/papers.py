@@ -113,3 +113,29 @@ SALMON_2011 = Source(
     claimed="Counter-based generators give independent streams without state; test vectors are published.",
     read="test vectors",
 )
+
+FU_2023 = Source(
+    key="FU_2023",
+    title="What can a Single Attention Layer Learn? A Study Through the Random Features Lens",
+    authors="Fu, Guo, Bai, Mei",
+    year=2023,
+    identifier="arXiv:2307.11353",
+    claimed=(
+        "One layer of attention with frozen random queries and keys and trained values learns permutation-invariant "
+        "targets from fewer samples than a random-feature MLP; biased weights help where query and keys correlate."
+    ),
+    read="abstract and a third-party summary of sections; statements of the text are as recalled",
+)
+
+ALI_2019 = Source(
+    key="ALI_2019",
+    title="A Continuous-Time View of Early Stopping for Least Squares Regression",
+    authors="Ali, Kolter, Tibshirani",
+    year=2019,
+    identifier="arXiv:1810.10082",
+    claimed=(
+        "The risk of gradient flow at time t is at most a constant, about 1.69, times that of ridge regression with "
+        "the penalty 1/t."
+    ),
+    read="known second-hand; statements as recalled",
+)

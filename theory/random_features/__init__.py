@@ -2,8 +2,8 @@
 
 `rectified` moments of rectified normals; `kernels` the layers with infinitely many heads; `harmonics` and `spectrum`
 their eigenvalues on the sphere and what targets weigh in each mode; `norms` how large targets are;
-`learning` learning curves in samples and time; `predictors` ridge, gradient flow and descent on given data.
-Nothing here samples heads or data.
+`learning` learning curves in samples and time; `predictors` ridge, gradient flow and descent on given data; `layer` the
+layer with finitely many heads; `claims` what is hunted. Nothing here draws training data.
 """
 
 from theory.random_features.harmonics import harmonics
