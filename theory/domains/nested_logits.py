@@ -18,7 +18,7 @@ def models(draw: st.DrawFn, *, absent: tuple[int, int] = (0, 40), unit_rates: bo
     n = draw(st.integers(2, 12))
     m = float(np.exp(draw(floats(np.log(0.5), np.log(200.0)))))
     rates = (1.0, 1.0, 1.0) if unit_rates else tuple(np.exp(draw(arrays((3,), -2.0, 2.0))))
-    return NestedLogits(n, n + draw(st.integers(*absent)), m, rates)  # type: ignore[arg-type]
+    return NestedLogits(n, n + draw(st.integers(*absent)), m, rates)
 
 
 @domain(LogitPoint)

@@ -113,7 +113,8 @@ class NestedLogits:
     def along(self, states: Float[Array, "t 3"]) -> LogitPath:
         """All quantities at given states."""
         a1, a2 = self.attention(states[:, 1], states[:, 2])
-        return LogitPath(*states.T, a1, a2, self.loss(*states.T))
+        xi, alpha, beta = states.T
+        return LogitPath(xi, alpha, beta, a1, a2, self.loss(xi, alpha, beta))
 
     def _field(self, xi: Array, alpha: Array, beta: Array) -> Array:
         now = self._forward(xi, alpha, beta)
