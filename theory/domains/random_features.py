@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from theory.domains.registry import arrays, domain, floats
-from theory.random_features.claims.biased import FewDegrees, HarmonicProduct
+from theory.random_features.claims.biased import BiasStrength, FewDegrees, HarmonicProduct
 from theory.random_features.claims.inputs import Bias, JointRotation, Rotations, SphereInputs
 from theory.random_features.claims.kernels import ModeratePair, NormalPair
 from theory.random_features.claims.layer import CentredKeys, Heads, LayerInput
@@ -97,6 +97,12 @@ def random_heads() -> st.SearchStrategy[Heads]:
 def keys_on_spheres() -> st.SearchStrategy[KeysOnSphere]:
     """2-64 dimensions, 1-64 keys, degrees up to 10."""
     return st.builds(KeysOnSphere, st.integers(2, 64), st.integers(1, 64), st.integers(0, 10))
+
+
+@domain(BiasStrength)
+def bias_strengths() -> st.SearchStrategy[BiasStrength]:
+    """All of them."""
+    return floats(0.1, 5.0).map(BiasStrength)
 
 
 @domain(HarmonicProduct)

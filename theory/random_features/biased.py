@@ -109,7 +109,7 @@ def biased_attention_spectrum(dimension: int, keys: int, omega: float, max_degre
             continue
         states = block_states(l1, l2, top)
         share = np.array([_share(b, n) for _, b in states])
-        values, vectors = np.linalg.eigh(_one_key(d, omega, (l1, l2), top) * np.outer(share, share))
+        values, vectors = np.linalg.eigh(one_key_operator(d, omega, (l1, l2), top) * np.outer(share, share))
         kept = np.flatnonzero(values > 1e-16 * values[-1])[::-1]
         blocks[l1, l2] = Block(tuple(states), vectors[:, kept])
         modes += [(l1, l2, j) for j in range(len(kept))]
@@ -166,8 +166,8 @@ def _share(key_degree: int, keys: int) -> float:
     return 1.0 if key_degree == 0 else keys**-0.5
 
 
-def _one_key(d: int, omega: float, block: tuple[int, int], max_degree: int) -> Float[Array, "s s"]:
-    """The operator of one key between the states of degrees <= max_degree.
+def one_key_operator(d: int, omega: float, block: tuple[int, int], max_degree: int) -> Float[Array, "s s"]:
+    """The biased kernel of one key in the block (l1, l2), between the states of degrees <= max_degree.
 
     Functions of c are those of its matrix between states of 24 + 8 omega higher degrees too. The terms of the series
     fall like k^-(d + 3/2); where that takes more than `TERMS`, the rest is the last octave over 2^(d + 1/2) - 1.

@@ -1,4 +1,4 @@
-"""What holds for the blocks of the biased kernel: they make up products of harmonics, and nothing is new without bias."""
+"""What holds for the blocks of the biased kernel: what they are made of, no bias, and many dimensions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from theory.random_features.biased import (
     biased_attention_spectrum,
     block_states,
     correlation_operator,
+    one_key_operator,
     representation_size,
 )
 from theory.random_features.harmonics import harmonics, power_moments
+from theory.random_features.rectified import head_coefficients
 from theory.random_features.spectrum import attention_spectrum
 from theory.validation import integer
 
@@ -102,3 +104,36 @@ def biased_spectrum_extends_the_unbiased(case: FewDegrees) -> float:
     orders = np.arange(1, 4)[:, None]
     moments = [(s.multiplicities * s.eigenvalues**orders).sum(axis=1) for s in (biased, unbiased)]
     return max(float(np.abs(moments[0] / moments[1] - 1).max()), relative_error(biased.trace, unbiased.trace))
+
+
+@dataclass(frozen=True)
+class BiasStrength:
+    """omega in [0.1, 5]."""
+
+    omega: float
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.omega <= 5:
+            raise ValueError(f"omega must be in [0.1, 5], got {self.omega!r}")
+
+
+def correlation_level(omega: float) -> float:
+    """lim d^2 lambda of (<x_0, x> x)_j for one key: omega^2 sum_k 4^-k (k + 1) a_(k+1)(0)^2 / k!, 0.3313 omega^2."""
+    k = np.arange(60)
+    return float(omega**2 * (0.25**k * ((k + 1) * head_coefficients(0.0, 61)[1:]) ** 2).sum())
+
+
+@claim(
+    statement="""Bias lifts the eigenvalue of correlations <x_0, x> <beta, x> from the order d^-3 to d^-2: without their
+    part in x_0 alone, d^2 times their quadratic form tends to omega^2 times 0.3313.""",
+    source=FU_2023,
+    kind="limit",
+    tolerance=1e-3,
+    examples=10,
+)
+def bias_saves_correlations_a_dimension(bias: BiasStrength) -> float:
+    """On the state (1, 2), which is all but that part; relative error at d = 1e4 (1 + omega^2 + omega^-2)."""
+    d = round(1e4 * (1 + bias.omega**2 + bias.omega**-2))
+    place = block_states(1, 0, 2).index((1, 2))
+    form = one_key_operator(d, bias.omega, (1, 0), 2)[place, place]
+    return relative_error(form * d**2, correlation_level(bias.omega))
