@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from theory.random_features import attention_spectrum, correlation_masses, mlp_monomial_bound, orthant_probability
+from theory.random_features import (
+    attention_spectrum,
+    biased_arc_cosine,
+    correlation_masses,
+    mlp_monomial_bound,
+    orthant_probability,
+)
+from theory.random_features.claims.biased import correlation_level
 from theory.random_features.claims.inputs import SphereInputs
 from theory.random_features.claims.kernels import largest_diagonal
 from theory.random_features.claims.layer import CentredKeys, FiniteKeys, Heads
@@ -115,3 +122,16 @@ def test_first_correlation_mode_has_the_mass_of_the_limit() -> None:
 def test_instances_refuse_what_breaks_their_hypothesis(call: object, pattern: str) -> None:
     with pytest.raises(ValueError, match=pattern):
         call()  # type: ignore[operator]
+
+
+def test_level_of_correlations_by_a_scalar_product() -> None:
+    """lim d^2 E[f K f] / E[f^2]: the term c c' <x, x'> of the kernel at orthogonal tokens, by differences."""
+    step = 1e-2
+    c = np.array([-step, step])
+    sides = []
+    for r in (0.25 + 1e-3, 0.25 - 1e-3):  # <x~_0, y~_0> <x~, y~>/4 at orthogonal tokens, moved by <x, y>/4
+        moment = biased_arc_cosine(c[:, None], c, r)
+        sides.append((moment[1, 1] - moment[0, 1] - moment[1, 0] + moment[0, 0]) / (2 * step) ** 2)
+    level = np.mean(sides) + (sides[0] - sides[1]) / 2e-3 / 4
+    assert level == pytest.approx(correlation_level(1.0), rel=1e-3)
+    assert correlation_level(1.0) == pytest.approx(0.3313, abs=1e-4)

@@ -163,8 +163,8 @@ def errors(inner: Tensor, sample: Sample, samples: Sequence[int], ridges: Sequen
     return torch.stack(found, dim=2).numpy()
 
 
-def tuned_errors(inner: Tensor, sample: Sample, samples: Sequence[int]) -> np.ndarray:
+def tuned_errors(inner: Tensor, sample: Sample, samples: Sequence[int], ridges: Sequence[float] = RIDGES) -> np.ndarray:
     """(r, n, k) test errors at the ridge of least error on the held-out inputs: the test inputs choose nothing."""
-    held_out, test = errors(inner, sample, samples, RIDGES)
+    held_out, test = errors(inner, sample, samples, ridges)
     best = held_out.argmin(axis=-2)[..., None, :]
     return np.take_along_axis(test, best, axis=-2)[..., 0, :]

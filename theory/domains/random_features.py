@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from theory.domains.registry import arrays, domain, floats
+from theory.random_features.claims.biased import BiasStrength, FewDegrees, HarmonicProduct
 from theory.random_features.claims.inputs import Bias, JointRotation, Rotations, SphereInputs
 from theory.random_features.claims.kernels import ModeratePair, NormalPair
 from theory.random_features.claims.layer import CentredKeys, Heads, LayerInput
@@ -96,6 +97,24 @@ def random_heads() -> st.SearchStrategy[Heads]:
 def keys_on_spheres() -> st.SearchStrategy[KeysOnSphere]:
     """2-64 dimensions, 1-64 keys, degrees up to 10."""
     return st.builds(KeysOnSphere, st.integers(2, 64), st.integers(1, 64), st.integers(0, 10))
+
+
+@domain(BiasStrength)
+def bias_strengths() -> st.SearchStrategy[BiasStrength]:
+    """All of them."""
+    return floats(0.1, 5.0).map(BiasStrength)
+
+
+@domain(HarmonicProduct)
+def harmonic_products() -> st.SearchStrategy[HarmonicProduct]:
+    """3-20 dimensions, degrees up to 5."""
+    return st.builds(HarmonicProduct, st.integers(3, 20), st.integers(0, 5), st.integers(0, 5))
+
+
+@domain(FewDegrees)
+def few_degrees() -> st.SearchStrategy[FewDegrees]:
+    """3-20 dimensions, 1-20 keys, degrees up to 3."""
+    return st.builds(FewDegrees, st.integers(3, 20), st.integers(1, 20), st.integers(0, 3))
 
 
 @domain(PowerOfKeys)

@@ -22,7 +22,7 @@ from toy_tasks.validation import count, scalar
 
 HEADS = 5  # a stream beside the simulator's own: data, initial parameters, evaluation; and the truth of a replica
 GROUP = 32  # units drawn together: group g has step g of the key, so that a block need not begin with the first unit
-MEMORY = 2**28  # bytes
+MEMORY = 2**25  # bytes; larger blocks are no faster
 
 
 class RandomLayer(ABC):

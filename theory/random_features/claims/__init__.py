@@ -1,5 +1,5 @@
 """What holds for random-feature attention: hunted on drawn layers, inputs, spectra and regressions.
 
-`layer` for any finite heads, `kernels` for infinitely many, `spectrum` on the sphere, `norms` of targets,
-`regression` on given data. Instance types live beside the statements that use them, `inputs` has the shared ones.
+`layer` for any finite heads, `kernels` for infinitely many, `spectrum` and `biased` on the sphere, `norms` of
+targets, `regression` on given data. Instance types live beside their statements, the shared ones in `inputs`.
 """
