@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.lab.bench_svm import attention_svm
+
 Say = Callable[[str], None]
 
 
@@ -267,6 +269,7 @@ ON_CPU = {
     "tiny_replicas": tiny_replicas,
     "token_counts": token_counts,
     "token_selection": token_selection,
+    "attention_svm": attention_svm,
 }
 ON_GPU = {"gpu_replicas": gpu_replicas, "gpu_agreement": gpu_agreement}
 
