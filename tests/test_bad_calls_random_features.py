@@ -14,6 +14,7 @@ X0, X = np.eye(3)[0], np.eye(3)[:2]
 GRAM, Y = np.eye(4), np.arange(4.0)
 SPECTRUM = rf.attention_spectrum(4, 2, 2)
 NO_TAIL = rf.Spectrum(((0, 0),), np.ones(1), np.ones(1), 0.0)
+BIASED = rf.biased_attention_spectrum(3, 1, 1.0, 0)
 TARGET = {(0, 1): 1.0}
 MOMENTS = rf.TestMoments(GRAM, Y, 1.0)
 
@@ -43,6 +44,9 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: rf.attention_spectrum(3, 0, 2), ValueError, r"keys must be >= 1, got 0"),
     (lambda: rf.mlp_spectrum(3, 2, -1), ValueError, r"max_degree must be >= 0, got -1"),
     (lambda: rf.mlp_spectrum(3, 2.0, 1), TypeError, r"keys must be an integer >= 1, got 2\.0"),  # type: ignore[arg-type]
+    (lambda: rf.biased_attention_spectrum(2, 2, 1.0, 2), ValueError, r"dimension must be >= 3, got 2"),
+    (lambda: rf.biased_attention_spectrum(3, 2, -1.0, 2), ValueError, r"omega must be >= 0, got -1\.0"),
+    (lambda: BIASED.correlation_masses(-1), ValueError, r"power must be >= 0, got -1"),
     (lambda: rf.average_masses(3, 2, -1), ValueError, r"power must be >= 0, got -1"),
     (lambda: rf.Spectrum(((0,),), np.zeros(1), np.ones(1), 0.0), ValueError, r"eigenvalues must be positive, got 0\.0"),
     (lambda: rf.Spectrum(((0,),), np.ones(1), np.ones(1), -0.5), ValueError, r"tail must be >= 0, got -0\.5"),

@@ -44,6 +44,16 @@ def number(name: str, value: Any, *, low: float, high: float = np.inf, open_low:
     return numbers if numbers.ndim else float(numbers)
 
 
+def scalar(name: str, value: Any, *, low: float, high: float = np.inf) -> float:
+    """One finite number in [low, high]."""
+    numbers = real_array(name, value, "one number")
+    if numbers.ndim:
+        raise TypeError(f"{name} must be one number, got {value!r}")
+    if not (np.isfinite(numbers) and low <= numbers <= high):
+        raise ValueError(f"{name} must be finite and in [{low:g}, {high:g}], got {value!r}")
+    return float(numbers)
+
+
 def probabilities(name: str, value: Any) -> np.ndarray:
     """A read-only float64 array with entries >= 0 whose rows (last axis) sum to 1 within 1e-9."""
     rows = real_array(name, value, "an array of probabilities")

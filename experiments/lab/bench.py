@@ -268,8 +268,8 @@ ON_CPU = {
     "generator": generator,
     "tiny_replicas": tiny_replicas,
     "token_counts": token_counts,
-    "attention_svm": attention_svm,
     "token_selection": token_selection,
+    "attention_svm": attention_svm,
 }
 ON_GPU = {"gpu_replicas": gpu_replicas, "gpu_agreement": gpu_agreement}
 

@@ -1,11 +1,12 @@
 """What one layer of random-feature attention can learn (Fu et al. 2023): everything in closed form.
 
 `rectified` moments of rectified normals; `kernels` the layers with infinitely many heads; `harmonics` and `spectrum`
-their eigenvalues on the sphere and what targets weigh in each mode; `norms` how large targets are;
-`learning` learning curves in samples and time; `predictors` ridge, gradient flow and descent on given data.
-Nothing here samples heads or data.
+their eigenvalues on the sphere and what targets weigh in each mode, `biased` those of the biased layer; `norms` how
+large targets are; `learning` learning curves in samples and time; `predictors` ridge, gradient flow and descent on
+given data; `layer` the layer with finitely many heads; `claims` what is hunted. Nothing here draws training data.
 """
 
+from theory.random_features.biased import BiasedSpectrum, biased_attention_spectrum
 from theory.random_features.harmonics import harmonics
 from theory.random_features.kernels import (
     attention_gram,
@@ -38,6 +39,7 @@ from theory.random_features.spectrum import (
 
 __all__ = [
     "FLOW_OVER_RIDGE",
+    "BiasedSpectrum",
     "Masses",
     "Spectrum",
     "TestMoments",
@@ -48,6 +50,7 @@ __all__ = [
     "average_masses",
     "biased_arc_cosine",
     "biased_attention_kernel",
+    "biased_attention_spectrum",
     "centred",
     "correlation_masses",
     "descent_predictor",

@@ -35,11 +35,11 @@ def monomial_bound(query_degree: int, key_degree: int, size: float = 1.0) -> flo
 
 
 def mlp_monomial_bound(keys: int, power: int, size: float = 1.0) -> float:
-    """The same for (1/N) sum_i <A, x_i^(p)> under the MLP kernel: (N+2)^k |A|_F^2 / (c_k N C(k, p))."""
+    """The same for (1/N) sum_i <A, x_i^(p)> under the MLP kernel: (N+2)^k |A|_F^2 / (c_k N C(k, p)), no N at p = 0."""
     n, p = integer("keys", keys, least=1), integer("power", power, least=0)
     size, c = real("size", size, above=0.0), arc_cosine_coefficients(2 * p + 8)
     allowed = [int(k) for k in np.flatnonzero(c) if k >= p]
-    return min((n + 2.0) ** k * size / (c[k] * n * comb(k, p)) for k in allowed)
+    return min((n + 2.0) ** k * size / (c[k] * (n if p else 1) * comb(k, p)) for k in allowed)
 
 
 def rademacher_bound(gram: ArrayLike, radius: float) -> float:

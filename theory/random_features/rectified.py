@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, owens_t
 
 from theory.numerics import Array
-from theory.validation import finite_array
+from theory.validation import finite_array, integer
 
 
 def arc_cosine(correlation: ArrayLike) -> Float[Array, ...]:
@@ -37,6 +37,22 @@ def orthant_probability(a: ArrayLike, b: ArrayLike, correlation: ArrayLike) -> F
     return _orthant_probability(finite_array("a", a, ()), finite_array("b", b, ()), _correlation(correlation))
 
 
+def head_coefficients(mean: ArrayLike, count: int) -> Float[Array, "... k"]:
+    """a_k(m)/sqrt(k!) for k = 0..count - 1: E[U_+ V_+] is sum_k r^k times those of a times those of b, |r| < 1.
+
+    a_0 = m Phi + phi, a_1 = Phi and each next one the derivative of the last, which are Hermite functions from a_2 on.
+    """
+    m, count = finite_array("mean", mean, ()), integer("count", count, least=1)
+    density, distribution = _density(m), ndtr(m)
+    a = np.empty((*m.shape, max(count, 4)))
+    a[..., 0], a[..., 1] = m * distribution + density, distribution
+    hermite = [density, -m * density]  # (-1)^j He_j(m) phi(m) / sqrt(j!)
+    for j in range(a.shape[-1] - 2):
+        a[..., j + 2] = hermite[j] / np.sqrt((j + 1) * (j + 2))
+        hermite.append(-(m * hermite[j + 1] + np.sqrt(j + 1) * hermite[j]) / np.sqrt(j + 2))
+    return a[..., :count]
+
+
 def _correlation(correlation: ArrayLike) -> Array:
     r = finite_array("correlation", correlation, ())
     if np.abs(r).max() > 1 + 1e-9:
@@ -54,9 +70,14 @@ def _density(x: Array) -> Array:
 
 
 def _distances(a: Array, b: Array, r: Array) -> tuple[Array, Array, Array]:
-    """s, (a - rb)/s and (b - ra)/s, with s kept off zero: at r = +-1 only the signs of the other two matter."""
+    """s, (a - rb)/s and (b - ra)/s, with s kept off zero: at r = +-1 only the signs of the other two matter.
+
+    From a -+ b and 1 -+ r, so that rounding is the same in both where s is small and divides it.
+    """
     s = np.maximum(np.sqrt((1 - r) * (1 + r)), 1e-150)
-    return s, (a - r * b) / s, (b - r * a) / s
+    sign = np.where(r < 0, -1.0, 1.0)
+    gap, rest = a - sign * b, sign - r
+    return s, (gap + rest * b) / s, (rest * a - sign * gap) / s
 
 
 def _biased_arc_cosine(a: Array, b: Array, r: Array) -> Array:
@@ -69,10 +90,11 @@ def _biased_arc_cosine(a: Array, b: Array, r: Array) -> Array:
 def _orthant_probability(a: Array, b: Array, r: Array) -> Array:
     """(Phi(a) + Phi(b))/2 - T(a, (b - ra)/(as)) - T(b, (a - rb)/(bs)) - 1/2 [a, b of opposite signs], Owen (1956)."""
     r = np.clip(r, -1.0, 1.0)
-    a, b, r = np.broadcast_arrays(a, b, r)
+    a, b, r = np.broadcast_arrays(a + 0.0, b + 0.0, r)  # no zero with a sign, by which to divide
     _, ahead, behind = _distances(a, b, r)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         tails = owens_t(a, behind / a) + owens_t(b, ahead / b)
-    opposite = (a * b < 0) | ((a * b == 0) & (a + b < 0))
+    product = np.sign(a) * np.sign(b)
+    opposite = (product < 0) | ((product == 0) & (a + b < 0))
     value = 0.5 * (ndtr(a) + ndtr(b) - opposite) - tails
     return np.where((a == 0) & (b == 0), 0.25 + np.arcsin(r) / (2 * np.pi), value)

@@ -27,7 +27,7 @@ from theory.random_features.harmonics import (
 from theory.validation import finite_array, integer, positive_array, real
 
 Mode = tuple[int, ...]
-Masses = Mapping[tuple[int, int], float]  # (query degree, key degree) -> squared length of that part of a target
+Masses = Mapping[Mode, float]  # mode, such as (query degree, key degree) -> squared length of that part of a target
 ATTENTION_TERMS, MLP_TERMS = 8192, 512
 
 
@@ -61,24 +61,24 @@ class Spectrum:
 
     def eigenvalue(self, query_degree: int, key_degree: int) -> float:
         """The eigenvalue of Y_a(x_0) times an average of Y_b over the keys; 0 where the mode is not listed."""
-        mode = self._mode(query_degree, key_degree)
+        mode = self._mode((query_degree, key_degree))
         return float(self.eigenvalues[self.modes.index(mode)]) if mode in self.modes else 0.0
 
     def weights(self, target: Masses) -> tuple[Float[Array, " k"], float]:
         """The mass of `target` in every mode, and its mass in modes that are not listed."""
         masses, unlisted = np.zeros(len(self.modes)), 0.0
-        for (a, b), mass in target.items():
+        for name, mass in target.items():
             if not (np.isfinite(mass) and mass >= 0):
-                raise ValueError(f"target must have finite masses >= 0, got {mass!r} at {(a, b)}")
-            mode = self._mode(a, b)
+                raise ValueError(f"target must have finite masses >= 0, got {mass!r} at {name}")
+            mode = self._mode(name)
             if mode in self.modes:
                 masses[self.modes.index(mode)] += mass
             else:
                 unlisted += mass
         return masses, unlisted
 
-    def _mode(self, a: int, b: int) -> Mode:
-        return (a, b) if self.keyed else tuple(sorted((degree for degree in (a, b) if degree), reverse=True))
+    def _mode(self, name: Mode) -> Mode:
+        return name if self.keyed else tuple(sorted((degree for degree in name if degree), reverse=True))
 
 
 def attention_spectrum(dimension: int, keys: int, max_degree: int) -> Spectrum:
@@ -149,25 +149,25 @@ def _splits(length: int, size: int) -> Array:
 # ---------------------------------------------------------------------------------------------------- targets
 
 
-def query_masses(dimension: int, power: int) -> dict[tuple[int, int], float]:
+def query_masses(dimension: int, power: int) -> dict[Mode, float]:
     """Of <beta, x_0>^p, |beta| = 1: N(d, a) E[t^p P_a]^2 at (a, 0)."""
     return {(a, 0): mass for a, mass in _power_masses(dimension, power).items()}
 
 
-def average_masses(dimension: int, keys: int, power: int) -> dict[tuple[int, int], float]:
+def average_masses(dimension: int, keys: int, power: int) -> dict[Mode, float]:
     """Of (1/N) sum_i <beta, x_i>^p: N(d, b) E[t^p P_b]^2 at (0, b), over N where b >= 1."""
     n = integer("keys", keys, least=1)
     return {(0, b): mass / (n if b else 1) for b, mass in _power_masses(dimension, power).items()}
 
 
-def correlation_masses(dimension: int, keys: int, power: int) -> dict[tuple[int, int], float]:
+def correlation_masses(dimension: int, keys: int, power: int) -> dict[Mode, float]:
     """Of (1/N) sum_i <x_0, x_i>^p <beta, x_i>.
 
     The part of degree a in x_0 has N(d, a) E[t^p P_a]^2 / d, of which (a + d - 2)/(2a + d - 2) at key degree a + 1 and
     a/(2a + d - 2) at a - 1, over N where the key degree is >= 1.
     """
     d, n = integer("dimension", dimension, least=2), integer("keys", keys, least=1)
-    masses = {}
+    masses: dict[Mode, float] = {}
     for a, mass in _power_masses(d, power).items():
         up = (a + d - 2) / (2 * a + d - 2) if a else 1.0
         masses[a, a + 1] = up * mass / (d * n)
@@ -176,7 +176,7 @@ def correlation_masses(dimension: int, keys: int, power: int) -> dict[tuple[int,
     return masses
 
 
-def centred(target: Masses, *modes: tuple[int, int]) -> dict[tuple[int, int], float]:
+def centred(target: Masses, *modes: Mode) -> dict[Mode, float]:
     """`target` without its constant mode (0, 0) and without `modes`."""
     return {mode: mass for mode, mass in target.items() if mode not in ((0, 0), *modes)}
 
