@@ -132,7 +132,7 @@ def first_order_rank(program: TokenSelection, which: int) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the answer is crude is the point
         problem.solve(solver=cp.SCS)
-    return float(np.linalg.matrix_rank(weights.value, tol=THRESHOLD))
+    return float(np.linalg.matrix_rank(np.asarray(weights.value), tol=THRESHOLD))
 
 
 def predict(config: Config) -> xr.Dataset:

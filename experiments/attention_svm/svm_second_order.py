@@ -147,8 +147,9 @@ def predict(config: Config) -> xr.Dataset:
 
 def rate(data: xr.Dataset, name: str) -> float:
     """The median over runs of the slope of log `name` against log step, over the last two records."""
-    logs = np.log(data[name].isel(step=slice(-2, None)))
-    return float((logs.diff("step").isel(step=0) / np.diff(np.log(data.step[-2:]))).median("seed"))
+    before, after = data.isel(step=-2), data.isel(step=-1)
+    slopes = np.log(after[name].values / before[name].values) / np.log(after.step.values / before.step.values)
+    return float(np.nanmedian(slopes))
 
 
 def levels(data: xr.Dataset) -> dict[str, float]:
@@ -193,7 +194,6 @@ def checks(data: xr.Dataset) -> list[Check]:
     last, runs = data.isel(step=-1), data.sizes["seed"]
     error = data.offset_error.median("seed")
     rates, offset = descent_converges_at_rates_two_and_one, descent_has_the_offset_of_the_path
-    ratio = float((last.angle * last.along**2 / last.angle_constant).median())
     found = [
         # 500 runs of an independent script gave 0.918
         Check("share of runs that select every best token", 0.918, float(data.optimal.mean()),
@@ -205,10 +205,11 @@ def checks(data: xr.Dataset) -> list[Check]:
         Check("W_0: median relative error at the end", 1e-5, float(error[-1]), relation="<", claim=offset),
         Check("length along the ray over rate x steps, median", 1.0,
               float((last.along / (RATE * last.step)).median()), 0.01),
-        # 30 runs of an independent script
-        Check("outside the span, over W_0, median", 0.65, float(last.frozen.median()), 0.05),
-        Check("1 - cos over that of the loss minimiser, median", 1.42, ratio, 0.05),
     ]  # fmt: skip
+    if data.seed.values.tolist() == list(range(30)):  # those of an independent script
+        ratio = (last.angle * last.along**2 / last.angle_constant).median()
+        found.append(Check("outside the span, over W_0, median", 0.65, float(last.frozen.median()), 0.01))
+        found.append(Check("1 - cos over that of the loss minimiser, median", 1.42, float(ratio), 0.01))
     return found + [Check(f"{name} over its prediction", 1.0, value, 0.02) for name, value in levels(data).items()]
 
 
