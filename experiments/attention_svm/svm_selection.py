@@ -282,8 +282,9 @@ def figure(data: xr.Dataset) -> Figure:
     changed.set(
         xscale="log", xlabel="1 - cosine to the weights before", title="Share of problems below", ylim=(0, 1.05)
     )
-    for axes, place in ((shares, "lower right"), (active, "lower right"), (changed, "center")):
-        axes.legend(loc=place, fontsize=6.5)
+    for axes in (shares, active):
+        axes.legend(loc="lower right", fontsize=6.5)
+    changed.legend(loc="center", fontsize=6.5)
     return out
 
 
