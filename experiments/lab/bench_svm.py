@@ -62,12 +62,12 @@ def one_by_one(tokens: Array, queries: Array, selected: list[int], kind: str, so
 
 
 def timed(action: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Median wall time of an action and its last result."""
+    """Median CPU time of an action and its last result: both sides use one thread, and neighbours do not count."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         result = action()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return float(np.median(times)), result
 
 
@@ -81,7 +81,7 @@ def attention_svm(device: str, say: Say) -> None:
 
 
 def compared(norm: str, kind: str, solver: str | None, size: tuple[int, int, int]) -> str:
-    """One line: the time of both and their ratio, with how far each is from the least norm."""
+    """One line: the CPU time of both and their ratio, with how far each is from the least norm."""
     from theory.attention_svm import solve
 
     problem = drawn(*size, PROBLEMS)
