@@ -14,8 +14,8 @@ from theory.claims import claim, excess
 from theory.numerics import Array, fitted_slope
 from theory.papers import FU_2023
 from theory.random_features.claims.inputs import Bias, SphereInputs
+from theory.random_features.grams import attention_gram
 from theory.random_features.harmonics import arc_cosine_coefficients
-from theory.random_features.kernels import attention_gram
 from theory.random_features.norms import mlp_monomial_bound, monomial_bound, rkhs_norm
 from theory.random_features.rectified import head_coefficients
 from theory.random_features.spectrum import (

@@ -9,7 +9,7 @@ import numpy as np
 from theory.claims import claim, excess
 from theory.papers import FU_2023
 from theory.random_features.claims.inputs import Bias, SphereInputs
-from theory.random_features.kernels import attention_gram
+from theory.random_features.grams import attention_gram
 from theory.random_features.norms import rkhs_norm
 from theory.random_features.spectrum import Spectrum, attention_spectrum, average_masses, mlp_spectrum
 from theory.validation import integer
