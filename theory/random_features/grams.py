@@ -46,7 +46,8 @@ class _Side:
 
     def part(self, rows: slice) -> _Side:
         """Some of the inputs."""
-        return _Side(*(a[rows] for a in (self.queries, self.keys, self.weights, self.means)), self.heads[:, rows])
+        heads = self.heads[:, rows]
+        return _Side(self.queries[rows], self.keys[rows], self.weights[rows], self.means[rows], heads)
 
 
 def attention_gram(
