@@ -73,6 +73,12 @@ class BiasedSpectrum(Spectrum):
         """Of <beta, x_0>^p."""
         return self._masses(0, power, "query", without)
 
+    def _mode(self, name: Mode) -> Mode:
+        """Modes as they stand; degrees (a, b), as the targets of the other spectra have them, are refused."""
+        if len(name) != 3:
+            raise ValueError(f"a biased spectrum has modes (l1, l2, j), as its own masses have them, got {name}")
+        return name
+
     def _masses(self, power: int, degree: int, side: str, without: Collection[State]) -> dict[Mode, float]:
         p, q = integer("power", power, least=0), integer("power", degree, least=0)
         masses: dict[Mode, float] = {}

@@ -106,7 +106,8 @@ def advantage_over_the_mlp_grows_with_the_keys(case: PowerOfKeys) -> float:
 
 
 @claim(
-    statement="For averages of p-th powers, p >= 2, the norm of the MLP over that of attention grows with every key.",
+    statement="""(A natural guess, not the paper's words.) For averages of p-th powers, p >= 2, the norm of the MLP over
+    that of attention grows with every key.""",
     source=FU_2023,
     kind="refuted",
     tolerance=0.05,
