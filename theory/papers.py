@@ -139,3 +139,29 @@ ALI_2019 = Source(
     ),
     read="known second-hand; statements as recalled",
 )
+
+SINGH_2024 = Source(
+    key="SINGH_2024",
+    title="What needs to go right for an induction head?",
+    authors="Singh, Moskovitz, Hill, Chan, Saxe",
+    year=2024,
+    identifier="arXiv:2404.07129",
+    claimed=(
+        "An induction head needs several subcircuits at once; a product of factors reproduces its abrupt learning, and "
+        "clamping factors to their targets removes the plateau step by step."
+    ),
+    read="public code of the toy model; statements of the text are as recalled",
+)
+
+REDDY_2024 = Source(
+    key="REDDY_2024",
+    title="The mechanistic basis of data dependence and abrupt learning in an in-context classification task",
+    authors="Reddy",
+    year=2024,
+    identifier="arXiv:2312.03002",
+    claimed=(
+        "An induction head forms abruptly because three nested logits are learned one after the other, and properties "
+        "of the data decide between learning in context and learning in weights."
+    ),
+    read="abstract, reviews and public code; its minimal model is reconstructed here and may differ in detail",
+)

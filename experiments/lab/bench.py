@@ -10,9 +10,12 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
+
+from experiments.lab.bench_svm import attention_svm
 
 Say = Callable[[str], None]
 
@@ -44,17 +47,14 @@ def plain_loop(task: Any, sequences: int, rng: np.random.Generator) -> list[list
 
 def generator(device: str, say: Say) -> None:
     """512 sequences of 257 tokens: keyed vectorised sampling against the plain Python loop, one thread."""
-    import torch
-
     from toy_tasks.bigram_backcopy import BigramBackcopy, BigramTable
     from toy_tasks.randomness import Key
+    from toy_tasks.threads import one_thread
 
     task = BigramBackcopy(BigramTable.shakespeare(), 3, 256)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    fast = seconds(lambda: task.sample(Key.of((0,)), 512), repeats=9)
-    slow = seconds(lambda: plain_loop(task, 512, np.random.default_rng(0)), repeats=3)
-    torch.set_num_threads(threads)
+    with one_thread():
+        fast = seconds(lambda: task.sample(Key.of((0,)), 512), repeats=9)
+        slow = seconds(lambda: plain_loop(task, 512, np.random.default_rng(0)), repeats=3)
     say(f"generator 512x257: {fast * 1e3:.1f} ms against {slow * 1e3:.0f} ms, ratio {slow / fast:.0f}")
 
 
@@ -113,27 +113,77 @@ def one_hot_step(task: Any, batch: int, every_position: bool) -> Callable[[], No
 
 def token_counts(device: str, say: Say) -> None:
     """Scan and Snap, a momentum step and its data, batch 128, T = 128: token counts against one-hot, one thread."""
+    from toy_tasks.scan_and_snap import ScanAndSnap
+    from toy_tasks.threads import one_thread
+
+    for task in (ScanAndSnap.syn_small(), ScanAndSnap.syn_medium(3), ScanAndSnap.syn_medium(10)):
+        with one_thread():
+            among, alone = (count_step(task, replicas) for replicas in (32, 1))
+            say(f"  M={task.vocabulary:>3}: {among * 1e3:.2f} ms a replica-step among 32, {alone * 1e3:.2f} ms alone")
+            for what, every in (("at every position", True), ("at the query alone", False)):
+                plain = seconds(one_hot_step(task, 128, every), repeats=9)
+                say(f"    one-hot {what}: {plain * 1e3:.1f} ms, ratios {plain / among:.0f} and {plain / alone:.0f}")
+
+
+def count_step(task: Any, replicas: int) -> float:
+    """Seconds per replica of one momentum step of the count model."""
     import torch
 
-    from toy_tasks.scan_and_snap import CountModel, ScanAndSnap
+    from toy_tasks.scan_and_snap import CountModel
     from toy_tasks.simulator import SGD
     from toy_tasks.simulator.engine import Chunk, Plan
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    for task in (ScanAndSnap.syn_small(), ScanAndSnap.syn_medium(3), ScanAndSnap.syn_medium(10)):
-        times = {}
-        for replicas in (1, 32):
-            rule, where = SGD({"Y": 1.0, "Z": 1.0}, momentum=0.9), torch.device("cpu")
-            plan = Plan(task, CountModel().sized_for(task), rule, 128, 1, None, (0,), where, torch.float32)
-            chunk = Chunk(plan, list(range(replicas)), {"model": {}, "optimizer": {}})
-            times[replicas] = seconds(chunk.advance, repeats=9) / replicas
-        among, alone = times[32], times[1]
-        say(f"  M={task.vocabulary:>3}: {among * 1e3:.2f} ms a replica-step among 32, {alone * 1e3:.2f} ms alone")
-        for what, every in (("at every position", True), ("at the query alone", False)):
-            plain = seconds(one_hot_step(task, 128, every), repeats=9)
-            say(f"    one-hot {what}: {plain * 1e3:.1f} ms, ratios {plain / among:.0f} and {plain / alone:.0f}")
-    torch.set_num_threads(threads)
+    rule, where = SGD({"Y": 1.0, "Z": 1.0}, momentum=0.9), torch.device("cpu")
+    plan = Plan(task, CountModel().sized_for(task), rule, 128, 1, None, (0,), where, torch.float32)
+    chunk = Chunk(plan, list(range(replicas)), {"model": {}, "optimizer": {}})
+    return seconds(chunk.advance, repeats=9) / replicas
+
+
+def attention_loop(problem: Any, steps: int, factors: bool) -> None:
+    """One token selection run as one writes it first: float64 modules, autograd, normalised descent step by step."""
+    import torch
+
+    d, eps = problem.tokens.shape[-1], torch.finfo(torch.float64).eps
+    layers = [torch.nn.Linear(d, d, bias=False, dtype=torch.float64) for _ in range(2 if factors else 1)]
+    parameters = [layer.weight for layer in layers]
+    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    x, z, y, v = problem.tokens[0], problem.queries[0][:, None], problem.labels[0], problem.head.vector[0]
+    for _ in range(steps):
+        optimizer.zero_grad()
+        query = layers[1](z) if factors else z
+        attention = torch.softmax(query @ layers[0](x).transpose(-2, -1), dim=-1)
+        loss = torch.log(1 + torch.exp(-y * (attention @ x @ v)[:, 0])).mean()
+        if factors:
+            loss = loss + eps * sum(p.norm() ** 2 for p in parameters)
+        loss.backward()
+        for p in parameters:
+            assert p.grad is not None
+            p.grad /= p.grad.norm() + eps
+        optimizer.step()
+
+
+def token_selection(device: str, say: Say) -> None:
+    """Token selection, 100 runs of 2000 steps (n = 6, T = 8, d = 10) together against one by one, one thread."""
+    from toy_tasks.threads import one_thread
+    from toy_tasks.token_selection import (
+        Factors,
+        KernelWeights,
+        NormalizedDescent,
+        linear_layer,
+        linear_problems,
+        train,
+    )
+
+    runs, steps, few = 100, 2000, 100
+    problems = linear_problems(range(runs), sequences=6, length=8, dim=10)
+    first, second = (linear_layer(range(runs), 10, 10, split=split) for split in (0, 1))
+    rule = NormalizedDescent(0.1)
+    for what, parameters in (("W", KernelWeights(first)), ("K, Q", Factors(first, second))):
+        with one_thread():
+            alone = seconds(partial(attention_loop, problems, few, what != "W"), repeats=3) * steps / few * runs
+            for mode in ("author", "stable"):
+                together = seconds(partial(train, problems, parameters, rule, steps=steps, mode=mode), repeats=1)
+                say(f"  {what}, {mode}: {together:.2f} s against {alone:.0f} s, ratio {alone / together:.0f}")
 
 
 def transformer_chunk(device: str, replicas: int, dtype: Any = None) -> Any:
@@ -214,7 +264,13 @@ def on_cpu(chunk: Any) -> Any:
     return chunk
 
 
-ON_CPU = {"generator": generator, "tiny_replicas": tiny_replicas, "token_counts": token_counts}
+ON_CPU = {
+    "generator": generator,
+    "tiny_replicas": tiny_replicas,
+    "token_counts": token_counts,
+    "token_selection": token_selection,
+    "attention_svm": attention_svm,
+}
 ON_GPU = {"gpu_replicas": gpu_replicas, "gpu_agreement": gpu_agreement}
 
 

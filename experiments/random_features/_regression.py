@@ -1,0 +1,170 @@
+"""What the regressions share: targets by name, samples, layers or their kernels, ridges chosen on held-out inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from theory.random_features import Masses, Spectrum
+    from toy_tasks.random_feature_attention.targets import Target
+    from toy_tasks.randomness import Key
+
+RIDGES = tuple(float(f"1e{k}") for k in range(-6, 1))
+MODELS = ("attention", "biased attention", "MLP")
+MAX_DEGREE = {"attention": 6, "MLP": 7}
+
+
+# ------------------------------------------------------------------------------------------------------------- targets
+
+
+def target(name: str) -> Target:
+    """ "average p", "correlation p q" (then "alone": without the query part), "mixed p q alignment", "absolute",
+    "largest", "pairs"."""
+    from toy_tasks import random_feature_attention as tasks
+
+    kind, *numbers = name.split()
+    match kind:
+        case "average":
+            return tasks.average(int(numbers[0]))
+        case "correlation":
+            return tasks.Correlation(int(numbers[0]), int(numbers[1]), without_query_part="alone" in numbers)
+        case "mixed":
+            return tasks.Correlation(int(numbers[0]), int(numbers[1]), float(numbers[2]))
+        case "absolute":
+            return tasks.AbsoluteCorrelation()
+        case "largest":
+            return tasks.Largest()
+        case "pairs":
+            return tasks.Pairs()
+    raise ValueError(f"target must be named like 'average 2' or 'correlation 1 1', got {name!r}")
+
+
+def masses(name: str, dimension: int, keys: int) -> Masses | None:
+    """Mass per mode of the standardised target on the sphere; None where no closed form is known."""
+    from theory.random_features import average_masses, centred, correlation_masses
+
+    kind, *numbers = name.split()
+    if kind == "average":
+        found = centred(average_masses(dimension, keys, int(numbers[0])))
+    elif kind == "correlation" and numbers[1] == "1":
+        found = centred(correlation_masses(dimension, keys, int(numbers[0])), *[(1, 0)] * ("alone" in numbers))
+    else:
+        return None
+    total = sum(found.values())
+    return {mode: mass / total for mode, mass in found.items()}
+
+
+@cache
+def spectrum(model: str, dimension: int, keys: int) -> Spectrum | None:
+    """Eigenvalues of a model with infinitely many units."""
+    from theory.random_features import attention_spectrum, mlp_spectrum
+
+    if model not in MAX_DEGREE:
+        return None
+    return {"attention": attention_spectrum, "MLP": mlp_spectrum}[model](dimension, keys, MAX_DEGREE[model])
+
+
+def fixed_curve(model: str, name: str, dimension: int, keys: int, samples: Sequence[int], ridge: float) -> np.ndarray:
+    """(n,) risk of infinitely many units at a ridge; NaN where no closed form is known."""
+    from theory.random_features import learning_curve
+
+    modes, found = spectrum(model, dimension, keys), masses(name, dimension, keys)
+    if modes is None or found is None:
+        return np.full(len(samples), np.nan)
+    return learning_curve(modes, found, samples, ridge)
+
+
+def best_curve(model: str, name: str, dimension: int, keys: int, samples: Sequence[int]) -> np.ndarray:
+    """(n,) the same at the best of RIDGES for every n."""
+    return np.min([fixed_curve(model, name, dimension, keys, samples, ridge) for ridge in RIDGES], axis=0)
+
+
+# ------------------------------------------------------------------------------------------------------------- samples
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Inputs of every seed and the standardised labels (r, n, k) of k targets; the first `train` are to train on."""
+
+    key: Key
+    query: Tensor
+    keys: Tensor
+    labels: Tensor
+    train: int
+
+    @classmethod
+    def draw(
+        cls, names: Sequence[str], dimension: int, keys: int, *, train: int, held_out: int, seeds: Sequence[int]
+    ) -> Sample:
+        """`held_out` inputs to choose by and as many again to test on; tokens uniform on the sphere."""
+        import torch
+
+        from toy_tasks.random_feature_attention import AttentionRegression
+        from toy_tasks.randomness import DATA, Key
+
+        key = Key.of(tuple(seeds), DATA)
+        tasks = [AttentionRegression(target(name), dimension, keys) for name in names]
+        drawn = tasks[0].sample(key, train + 2 * held_out)
+        query, tokens = drawn["query"], drawn["keys"]
+        labels = torch.stack([task.labels(key, query, tokens) for task in tasks], dim=-1)
+        return cls(key, query, tokens, labels, train)
+
+    def layer(self, model: str, heads: int, omega: float = 1.0) -> Tensor:
+        """(r, n, train) inner products in a layer of so many heads, or in the MLP of as many trained numbers."""
+        from toy_tasks.random_feature_attention import AttentionHeads, MLPUnits
+
+        attention = AttentionHeads(heads, omega if model == "biased attention" else 0.0)
+        layer = MLPUnits.matching(attention, self.query.shape[-1]) if model == "MLP" else attention
+        return layer.inner_products(self.key, self.query, self.keys, self.train)
+
+    def kernel(self, model: str, omega: float = 1.0) -> Tensor:
+        """(r, n, train) the same with infinitely many units, from the closed form."""
+        import torch
+
+        from theory.random_features import attention_gram, mlp_gram
+
+        def gram(*tokens: np.ndarray) -> np.ndarray:
+            if model == "MLP":
+                return mlp_gram(*tokens)
+            return attention_gram(*tokens, omega=omega if model == "biased attention" else 0.0)
+
+        n, found = self.train, []
+        for x0, x in zip(self.query.numpy(), self.keys.numpy(), strict=True):
+            found.append(np.concatenate([gram(x0[:n], x[:n]), gram(x0[n:], x[n:], x0[:n], x[:n])]))
+        return torch.from_numpy(np.stack(found))
+
+
+# -------------------------------------------------------------------------------------------------------------- errors
+
+
+def errors(inner: Tensor, sample: Sample, samples: Sequence[int], ridges: Sequence[float]) -> np.ndarray:
+    """(2, r, n, s, k) mean squared error over mean squared label, on the held-out inputs and on the test inputs.
+
+    Trains on the first n of the training inputs, for each n of `samples` and each of s ridges.
+    """
+    import torch
+
+    from toy_tasks.random_feature_attention import ridge_predictions
+
+    truth = sample.labels[:, sample.train :]
+    found = []
+    for n in samples:
+        rows = torch.cat([inner[:, :n, :n], inner[:, sample.train :, :n]], dim=1)
+        miss = (ridge_predictions(rows, sample.labels[:, :n], ridges) - truth[:, None]) ** 2  # (r, s, inputs, k)
+        halves = zip(miss.tensor_split(2, dim=-2), truth.tensor_split(2, dim=-2), strict=True)
+        found.append(torch.stack([m.mean(dim=-2) / (t**2).mean(dim=-2)[:, None] for m, t in halves]))
+    return torch.stack(found, dim=2).numpy()
+
+
+def tuned_errors(inner: Tensor, sample: Sample, samples: Sequence[int], ridges: Sequence[float] = RIDGES) -> np.ndarray:
+    """(r, n, k) test errors at the ridge of least error on the held-out inputs: the test inputs choose nothing."""
+    held_out, test = errors(inner, sample, samples, ridges)
+    best = held_out.argmin(axis=-2)[..., None, :]
+    return np.take_along_axis(test, best, axis=-2)[..., 0, :]
