@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from experiments.lab.experiment import require, seed_range
-from experiments.random_features._regression import MODELS, Sample, best_curve, tuned_errors
+from experiments.random_features._regression import MODELS, RIDGES, Sample, curves, tuned_errors
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,10 +70,8 @@ def predicted(config: Regressions) -> xr.Dataset:
     """`risk` (target, model, n) of infinitely many heads at the best ridge; NaN where no closed form is known."""
     import xarray as xr
 
-    risk = [
-        [best_curve(model, name, config.dimension, config.keys, config.samples) for name in config.targets]
-        for model in MODELS
-    ]
+    size = (config.dimension, config.keys, config.samples)
+    risk = [[curves(model, name, *size, RIDGES).min(axis=0) for name in config.targets] for model in MODELS]
     return xr.Dataset(
         {"risk": (("model", "target", "n"), risk)},
         coords={"model": list(MODELS), "n": list(config.samples), "target": list(config.targets)},

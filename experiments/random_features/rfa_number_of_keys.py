@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,10 +67,10 @@ def _needed(powers: tuple[int, ...], key_counts: tuple[int, ...], dimension: int
     found = np.empty((len(MODELS), len(powers), len(key_counts)))
     for k, keys in enumerate(key_counts):
         spectra = [make(dimension, keys, MAX_DEGREE) for make in (attention_spectrum, mlp_spectrum)]
-        for p, power in enumerate(powers):
-            weights = masses(f"average {power}", dimension, keys)
+        for (m, modes), (p, power) in product(enumerate(spectra), enumerate(powers)):
+            weights = masses(modes, f"average {power}", dimension, keys)
             assert weights is not None
-            found[:, p, k] = [samples_to_reach(s, weights, LEVEL, RIDGES, ratio=0.02) for s in spectra]
+            found[m, p, k] = samples_to_reach(modes, weights, LEVEL, RIDGES, ratio=0.02)
     return found
 
 
@@ -82,8 +83,8 @@ def simulate(config: Config) -> xr.Dataset:
     for (m, p, k), n in np.ndenumerate(reached):
         samples = [max(1, round(n * factor)) for factor in FACTORS]
         if samples[-1] <= config.most:
-            size = {"train": samples[-1], "held_out": config.held_out, "seeds": seeds}
-            sample = Sample.draw([f"average {config.powers[p]}"], config.dimension, config.keys[k], **size)
+            names, size = [f"average {config.powers[p]}"], (config.dimension, config.keys[k])
+            sample = Sample.draw(names, *size, train=samples[-1], held_out=config.held_out, seeds=seeds)
             inner = sample.kernel("MLP") if MODELS[m] == "MLP" else sample.layer("attention", config.heads)
             error[m, p, k] = tuned_errors(inner, sample, samples, RIDGES)[..., 0].T
     return xr.Dataset(
@@ -197,7 +198,7 @@ def figure(data: xr.Dataset) -> Figure:
             axes.plot(data.key_count, data.samples.sel(model=model, power=power), color=color)
             shown = simulated.sel(model=model, power=power)
             axes.plot(data.key_count, shown, MARKERS[2 * index], color=color, markerfacecolor="none", label=model)
-        axes.set(xscale="log", yscale="log", xlabel="keys N", title=title(f"average {power}"))
+        axes.set(xscale="log", yscale="log", xlabel="keys N", ylim=(8, 5e4), title=title(f"average {power}"))
         axes.set_xticks(data.key_count.values, [str(n) for n in data.key_count.values])
         axes.minorticks_off()
         axes.legend(loc="upper left")
