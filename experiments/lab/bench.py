@@ -7,27 +7,14 @@ what may be quoted, with the machine.
 from __future__ import annotations
 
 import platform
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-Say = Callable[[str], None]
-
-
-def seconds(action: Callable[[], Any], *, repeats: int = 5, wait: Callable[[], None] = lambda: None) -> float:
-    """Median wall time of `action` after one warm-up; `wait` synchronises a device."""
-    action()
-    wait()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        action()
-        wait()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+from experiments.lab.bench_random_features import gram_blocks, random_heads
+from experiments.lab.timing import Say, one_thread, seconds
 
 
 def plain_loop(task: Any, sequences: int, rng: np.random.Generator) -> list[list[int]]:
@@ -44,17 +31,13 @@ def plain_loop(task: Any, sequences: int, rng: np.random.Generator) -> list[list
 
 def generator(device: str, say: Say) -> None:
     """512 sequences of 257 tokens: keyed vectorised sampling against the plain Python loop, one thread."""
-    import torch
-
     from toy_tasks.bigram_backcopy import BigramBackcopy, BigramTable
     from toy_tasks.randomness import Key
 
     task = BigramBackcopy(BigramTable.shakespeare(), 3, 256)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    fast = seconds(lambda: task.sample(Key.of((0,)), 512), repeats=9)
-    slow = seconds(lambda: plain_loop(task, 512, np.random.default_rng(0)), repeats=3)
-    torch.set_num_threads(threads)
+    with one_thread():
+        fast = seconds(lambda: task.sample(Key.of((0,)), 512), repeats=9)
+        slow = seconds(lambda: plain_loop(task, 512, np.random.default_rng(0)), repeats=3)
     say(f"generator 512x257: {fast * 1e3:.1f} ms against {slow * 1e3:.0f} ms, ratio {slow / fast:.0f}")
 
 
@@ -111,6 +94,7 @@ def one_hot_step(task: Any, batch: int, every_position: bool) -> Callable[[], No
     return step
 
 
+@one_thread()
 def token_counts(device: str, say: Say) -> None:
     """Scan and Snap, a momentum step and its data, batch 128, T = 128: token counts against one-hot, one thread."""
     import torch
@@ -119,8 +103,6 @@ def token_counts(device: str, say: Say) -> None:
     from toy_tasks.simulator import SGD
     from toy_tasks.simulator.engine import Chunk, Plan
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     for task in (ScanAndSnap.syn_small(), ScanAndSnap.syn_medium(3), ScanAndSnap.syn_medium(10)):
         times = {}
         for replicas in (1, 32):
@@ -133,7 +115,6 @@ def token_counts(device: str, say: Say) -> None:
         for what, every in (("at every position", True), ("at the query alone", False)):
             plain = seconds(one_hot_step(task, 128, every), repeats=9)
             say(f"    one-hot {what}: {plain * 1e3:.1f} ms, ratios {plain / among:.0f} and {plain / alone:.0f}")
-    torch.set_num_threads(threads)
 
 
 def transformer_chunk(device: str, replicas: int, dtype: Any = None) -> Any:
@@ -214,7 +195,13 @@ def on_cpu(chunk: Any) -> Any:
     return chunk
 
 
-ON_CPU = {"generator": generator, "tiny_replicas": tiny_replicas, "token_counts": token_counts}
+ON_CPU = {
+    "generator": generator,
+    "tiny_replicas": tiny_replicas,
+    "token_counts": token_counts,
+    "random_heads": random_heads,
+    "gram_blocks": gram_blocks,
+}
 ON_GPU = {"gpu_replicas": gpu_replicas, "gpu_agreement": gpu_agreement}
 
 

@@ -121,7 +121,7 @@ def figure(data: xr.Dataset) -> Figure:
 
     out, (axes,) = panels(1, width=4.4, height=3.2)
     for index, p in enumerate(int(p) for p in data.power.values):
-        axes.axhline(float(gain(data.risk).sel(power=p)), color=f"C{index}")
+        axes.plot([0.9, 1.04], 2 * [float(gain(data.risk).sel(power=p))], color=f"C{index}")
         shown = gain(data.error).sel(power=p).transpose("seed", "alignment")
         points(axes, data.alignment, shown, index=index, label=f"p = {p}")
     axes.axhline(0.0, color="0.5", linestyle=":", linewidth=0.8)

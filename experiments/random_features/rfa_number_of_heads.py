@@ -100,7 +100,7 @@ def line(data: xr.Dataset, layer: str) -> tuple[float, np.ndarray]:
 
 @claim(
     statement="""Inner products of M random heads, biased by omega = 0 or 1, reach their kernel like M^-1/2: fitted
-    exponent within 0.1 for M = 8 to 512, d = N = 8, 12 inputs, mean over seeds 0 to 5 of the root mean square error.""",
+    exponent within 0.1 for M = 8 to 512, d = N = 8, 12 inputs, mean over seeds 0 to 5 of root mean squares.""",
     source=FU_2023,
     kind="limit",
     tolerance=0.1,
