@@ -26,8 +26,11 @@ MAX_DEGREE = {"attention": 6, "biased attention": 5, "MLP": 7}
 
 
 def target(name: str) -> Target:
-    """ "average p", "correlation p q" (then "alone": without the query part), "mixed p q alignment", "absolute",
-    "largest", "pairs"."""
+    """The target of a name; p, q are powers as in `Correlation`.
+
+    "average p", "correlation p q", "correlation p q alone" (without its part of the query), "mixed p q alignment",
+    "absolute", "largest", "pairs".
+    """
     from toy_tasks import random_feature_attention as tasks
 
     kind, *numbers = name.split()
@@ -63,7 +66,7 @@ def masses(modes: Spectrum, name: str, dimension: int, keys: int) -> Masses | No
 
     kind, *words = name.split()
     powers = [int(word) for word in words if word.isdigit()]
-    without = [(0, 0), *[(1, 0)] * ("alone" in words)]
+    without = [(a, 0) for a in range(sum(powers) + 1 if "alone" in words else 1)]
     found: Masses
     if kind not in ("average", "correlation"):
         return None
