@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+QUERY, MIXED, BETA = r"\langle x_0, x_i\rangle", r"\langle x_0, S x_i\rangle", r"\langle\beta, x_i\rangle"
+
+
 @dataclass(frozen=True)
 class Regressions:
     """d-dimensional queries and keys on the sphere; every layer has heads * (d + 1) trained numbers."""
@@ -80,20 +83,21 @@ def predicted(config: Regressions) -> xr.Dataset:
 
 def title(name: str) -> str:
     """A target's formula."""
-    kind, *numbers = name.split()
-    p, q = (f"^{n}" if n != "1" else "" for n in (*numbers, "1", "1")[:2])
+    kind, *words = name.split()
+    powers = [int(word) for word in words if word.isdigit()]
     match kind:
         case "average":
-            return f"mean of $\\langle\\beta, x_i\\rangle{p}$"
+            return f"mean of ${_power(BETA, powers[0])}$"
         case "correlation":
-            what = r", less E[. $|\, x_0$]" if "alone" in numbers else ""
-            return f"mean of $\\langle x_0, x_i\\rangle{p} \\langle\\beta, x_i\\rangle{q}${what}"
+            less = r", less E[. $|\, x_0$]" if "alone" in words else ""
+            return f"mean of ${_power(QUERY, powers[0])} {_power(BETA, powers[1])}${less}"
         case "mixed":
-            return f"mean of $\\langle x_0, S x_i\\rangle{p} \\langle\\beta, x_i\\rangle{q}$"
-    pairs = r"$|$mean of $x_i|^2$"
-    return {"largest": r"max $\langle x_0, x_i\rangle$", "absolute": r"mean of $|\langle x_0, x_i\rangle|$"}.get(
-        kind, pairs
-    )
+            return f"mean of ${_power(MIXED, powers[0])} {_power(BETA, powers[1])}$"
+    return {"largest": f"max ${QUERY}$", "absolute": f"mean of $|{QUERY}|$"}.get(kind, "$|$mean of $x_i|^2$")
+
+
+def _power(factor: str, power: int) -> str:
+    return "" if power == 0 else factor + (f"^{power}" if power > 1 else "")
 
 
 def drawn(data: xr.Dataset) -> Figure:
