@@ -12,7 +12,7 @@ from theory.claims import claim, excess, relative_error
 from theory.numerics import Array
 from theory.papers import FU_2023
 from theory.random_features.claims.inputs import Bias, JointRotation, Rotations, SphereInputs
-from theory.random_features.kernels import attention_gram, mlp_gram
+from theory.random_features.grams import attention_gram, mlp_gram
 from theory.random_features.rectified import arc_cosine, biased_arc_cosine, head_coefficients, orthant_probability
 
 

@@ -13,7 +13,7 @@ from theory.claims import claim, excess, relative_error
 from theory.numerics import Array, fitted_slope
 from theory.papers import FU_2023
 from theory.random_features.claims.inputs import Bias, SphereInputs
-from theory.random_features.kernels import attention_gram
+from theory.random_features.grams import attention_gram
 from theory.random_features.layer import AttentionLayer, FlatLayer
 from theory.validation import finite_array, integer
 
