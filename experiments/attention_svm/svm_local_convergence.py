@@ -278,10 +278,11 @@ def figure(data: xr.Dataset) -> Figure:
             points(factors, data.step, data.nuclear.sel(run=run).mean("seed").values[None], index=index, label=label)
     attention.set(title="Attention on the selected token", xlabel="step", xscale="log")
     weights.set(title="W: cosine to the two solutions", xlabel="step", xscale="log", ylim=(-0.35, 1.08))
-    factors.set(title="$K Q^T$: mean cosine to the nuclear solution", xlabel="step", xscale="log", ylim=(0.45, 1.03),
+    factors.set(title="$K Q^T$: mean cosine to the nuclear solution", xlabel="step", xscale="log", ylim=(0.15, 1.03),
                 xlim=(15, None))  # fmt: skip
-    for axes in (attention, weights, factors):
-        axes.legend(loc="lower right", fontsize=6.5)
+    attention.legend(loc="lower right", fontsize=6.5)
+    weights.legend(loc="lower right", fontsize=6.5)
+    factors.legend(loc="lower left", fontsize=6.5)
     return out
 
 
