@@ -26,6 +26,7 @@ from toy_tasks.token_selection import (
     plane_example,
     relu_problems,
     train,
+    train_jointly,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -54,6 +55,10 @@ def trained(parameters: Any = None, rule: Any = None, *, problem: Any = None, **
         rule or NormalizedDescent(0.1),
         **({"steps": 1} | options),
     )
+
+
+def jointly(prompt: Any, head: Any) -> object:
+    return train_jointly(TOKENS, LABELS, prompt, head, NormalizedDescent(0.1), steps=1)
 
 
 GOOD = problems()
@@ -132,6 +137,9 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: trained(mode="fast"), ValueError, r"mode must be one of 'author', 'stable', 'path', got 'fast'"),
     (lambda: trained(loss="hinge"), ValueError, r"loss must be one of 'logistic', .*, got 'hinge'"),
     (lambda: trained(device="tpu"), ValueError, r"device must be 'cpu', 'cuda' .*, got 'tpu'"),
+    (lambda: jointly(torch.ones(2, 4), torch.ones(2, 5)), ValueError, r"prompt .*\(2, 5\) as head, got shape \(2, 4\)"),
+    (lambda: jointly(torch.ones(2, 5), torch.ones(5)), ValueError, r"head must have 2 axes.*got shape \(5,\)"),
+    (lambda: jointly(torch.full((2, 5), NAN), torch.ones(2, 5)), ValueError, r"prompt must be finite, got nan"),
     (
         lambda: trained(rule=PolyakStep(), problem=problems(head=ReluHead(torch.ones(2, 5, 5)))),
         ValueError,

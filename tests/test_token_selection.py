@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from theory.attention_svm import TokenSelection, log_excess, solve, solve_entrywise
+from toy_tasks.threads import one_thread
 from toy_tasks.token_selection import (
     Arithmetic,
     Factors,
@@ -24,6 +25,7 @@ from toy_tasks.token_selection import (
     PolyakStep,
     ReluHead,
     SelectionProblems,
+    labelled_sequences,
     linear_layer,
     linear_problems,
     one_sequence,
@@ -31,6 +33,7 @@ from toy_tasks.token_selection import (
     prompt_problem,
     relu_problems,
     train,
+    train_jointly,
 )
 from toy_tasks.token_selection.gradients import LOSSES, excess, pull
 from toy_tasks.token_selection.rules import Rule
@@ -314,3 +317,35 @@ def test_a_problem_without_a_finite_step_is_frozen_alone() -> None:
     assert torch.equal(trained.weights[0, 1], weights[0])
     alone = train(PROBLEMS, KernelWeights(WEIGHTS), PolyakStep(), steps=5)
     assert torch.equal(trained.weights[1:], alone.weights[1:])
+
+
+def test_prompt_and_head_move_by_their_own_gradients() -> None:
+    tokens, labels = (part.double()[None] for part in labelled_sequences(1.5))
+    start = torch.tensor([[0.0, -1.0]], dtype=torch.float64), torch.tensor([[-1.0, 0.0]], dtype=torch.float64)
+    p, v = (part.clone() for part in start)
+    for _ in range(30):
+        leaves = [part.clone().requires_grad_() for part in (p, v)]
+        attention = torch.softmax(torch.einsum("rntd,rd->rnt", tokens, leaves[0]), dim=-1)
+        output = torch.einsum("rnt,rntd,rd->rn", attention, tokens, leaves[1])
+        loss = torch.nn.functional.softplus(-labels * output).mean()
+        steps = torch.autograd.grad(loss, leaves)
+        p, v = (part - 0.1 * step / step.norm() for part, step in zip((p, v), steps, strict=True))
+    ours = train_jointly(tokens, labels, *start, NormalizedDescent(0.1), steps=30)
+    torch.testing.assert_close(ours.prompts[:, -1], p, rtol=0, atol=1e-12)
+    torch.testing.assert_close(ours.heads[:, -1], v, rtol=0, atol=1e-12)
+
+
+def test_one_thread_is_for_the_inside_alone() -> None:
+    def fail() -> None:
+        with one_thread():
+            assert torch.get_num_threads() == 1
+            raise ZeroDivisionError
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

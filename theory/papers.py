@@ -104,6 +104,19 @@ TARZANAGH_2023 = Source(
     read="abstract, public code and the figures stored with it; statements of the text are as recalled",
 )
 
+TARZANAGH_2023_MMTS = Source(
+    key="TARZANAGH_2023_MMTS",
+    title="Max-Margin Token Selection in Attention Mechanism",
+    authors="Ataee Tarzanagh, Li, Zhang, Oymak",
+    year=2023,
+    identifier="arXiv:2306.13596",
+    claimed=(
+        "Gradient descent on a prompt converges in direction to the max-margin separation of locally optimal tokens "
+        "from the others; trained with a head, sequences that are no support vectors of the head need not be separated."
+    ),
+    read="abstract, public code and its solver logs; statements of the text are as recalled",
+)
+
 SALMON_2011 = Source(
     key="SALMON_2011",
     title="Parallel Random Numbers: As Easy as 1, 2, 3",

@@ -2,7 +2,7 @@
 
 `problems` a batch of problems and their token scores, `heads` what is read off the attended point, `generators` and
 `examples` the published data; `parameters` what is trained (W or its factors), `rules` how long a step is, `gradients`
-the formulas, `training` the loop. Nothing here knows what the limit should be.
+the formulas, `training` the loop, `joint` the one that moves a head too. Nothing here knows what the limit should be.
 """
 
 from toy_tasks.token_selection.examples import (
@@ -16,6 +16,7 @@ from toy_tasks.token_selection.examples import (
 from toy_tasks.token_selection.generators import linear_layer, linear_problems, relu_problems
 from toy_tasks.token_selection.gradients import MODES, Arithmetic
 from toy_tasks.token_selection.heads import GivenScores, LambdaHead, LinearHead, ReluHead
+from toy_tasks.token_selection.joint import JointlyTrained, train_jointly
 from toy_tasks.token_selection.parameters import Factors, KernelWeights, MirrorWeights
 from toy_tasks.token_selection.problems import SelectionProblems
 from toy_tasks.token_selection.rules import GradientDescent, NormalizedDescent, PolyakStep
@@ -27,6 +28,7 @@ __all__ = [
     "Factors",
     "GivenScores",
     "GradientDescent",
+    "JointlyTrained",
     "KernelWeights",
     "LambdaHead",
     "LinearHead",
@@ -45,5 +47,6 @@ __all__ = [
     "relu_problems",
     "three_sequences",
     "train",
+    "train_jointly",
     "two_sequences",
 ]

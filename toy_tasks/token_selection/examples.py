@@ -38,9 +38,10 @@ def plane_example(tokens: int) -> SelectionProblems:
 
 
 def prompt_problem(tokens: Tensor, scores: Tensor, repeats: int = 1) -> SelectionProblems:
-    """A prompt trained on tokens (n, T, d) with scores (n, T), labels 1: the same problem `repeats` times, so that
-    training can start from several prompts."""
-    x, values = (torch.as_tensor(part, dtype=torch.float64).expand(repeats, *part.shape) for part in (tokens, scores))
+    """A prompt trained on tokens (n, T, d) with labels 1 and scores (n, T), or (repeats, n, T): the same tokens
+    `repeats` times, so that training can start from several prompts or have several scores."""
+    x = torch.as_tensor(tokens, dtype=torch.float64).expand(repeats, *tokens.shape)
+    values = torch.as_tensor(scores, dtype=torch.float64).expand(x.shape[:-1])
     ones = torch.ones(*x.shape[:2], dtype=torch.float64)
     return SelectionProblems(x, ones[..., None], ones, GivenScores(values))
 

@@ -7,18 +7,19 @@ With Clarabel the nuclear norm is as accurate as here.
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from experiments.lab.bench.timing import Say, seconds
+from toy_tasks.threads import one_thread
 
 if TYPE_CHECKING:
     from theory.attention_svm import TokenSelection
     from theory.numerics import Array
 
-Say = Callable[[str], None]
 PROBLEMS = 200  # solved in one batch
 COMPARED = 4  # of them by cvxpy, one after another
 # norm, cvxpy's name of it and its solver (None: the default), and n, T, d
@@ -59,38 +60,22 @@ def one_by_one(tokens: Array, queries: Array, selected: list[int], kind: str, so
     return float(problem.value)
 
 
-def timed(action: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Median wall time of an action and its last result."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = action()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times)), result
-
-
+@one_thread()
 def attention_svm(device: str, say: Say) -> None:
     """Attention SVM, 200 problems in a batch against one by one in cvxpy as published: per problem, one thread."""
-    import torch
-
     from theory.attention_svm import solve
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     for norm, kind, solver, size in CASES:
         problem = drawn(*size, PROBLEMS)
-        solve(problem, norm)  # type: ignore[arg-type]
-        fast, solution = timed(lambda p=problem, norm=norm: solve(p, norm), 5)
+        solution = solve(problem, norm)  # type: ignore[arg-type]
+        fast = seconds(partial(solve, problem, norm)) / PROBLEMS  # type: ignore[arg-type]
         slow, error = [], 0.0
-        for i in range(COMPARED + 1):
+        for i in range(COMPARED):
             parts = problem.tokens[i].numpy(), problem.queries[i].numpy(), problem.selected[i].tolist()
-            took, value = timed(lambda parts=parts, k=kind, s=solver: one_by_one(*parts, k, s), 1)
-            slow.append(took)
-            error = max(error, abs(value / solution.value[i].item() - 1))
-        ratio = float(np.median(slow[1:])) / (fast / PROBLEMS)  # the first one warms up
+            slow.append(seconds(partial(one_by_one, *parts, kind, solver), repeats=1))
+            error = max(error, abs(one_by_one(*parts, kind, solver) / solution.value[i].item() - 1))
         say(
-            f"  {norm} n, T, d = {size}: {fast / PROBLEMS * 1e3:.3f} ms, largest gap {solution.gap.max():.0e}; "
-            f"cvxpy{f' with {solver}' if solver else ''} {np.median(slow[1:]) * 1e3:.0f} ms, "
-            f"off by {error:.0e}: ratio {ratio:.0f}"
+            f"  {norm} n, T, d = {size}: {fast * 1e3:.3f} ms, largest gap {solution.gap.max():.0e}; "
+            f"cvxpy{f' with {solver}' if solver else ''} {np.median(slow) * 1e3:.0f} ms, "
+            f"off by {error:.0e}: ratio {np.median(slow) / fast:.0f}"
         )
-    torch.set_num_threads(threads)
