@@ -23,6 +23,7 @@ from toy_tasks.random_feature_attention import (
     average,
     ridge_predictions,
 )
+from toy_tasks.random_feature_attention.targets import Target
 from toy_tasks.randomness import Key
 
 NAN, INF = float("nan"), float("inf")
@@ -38,6 +39,10 @@ def equations(n: int = 4) -> NormalEquations:
     made = NormalEquations(HEADS, KEY)
     made.add(QUERY, KEYS, torch.zeros(2, n, 1, dtype=torch.float64))
     return made
+
+
+def drawn(target: Target, law: CorrelatedKeys) -> object:
+    return AttentionRegression(target, 3, 2, law).sample(KEY, 2)
 
 
 # (call, exception, pattern): the pattern asks for the argument's name and for the value that was refused
@@ -75,6 +80,8 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
         ValueError,
         r"alignment must be 1 where keys depend on the query, got 0\.5",
     ),
+    (lambda: drawn(Correlation(1, 1), CorrelatedKeys(0.0)), ValueError, r"target must vary .*, got Correlation.*rho=0"),
+    (lambda: drawn(Pairs(), CorrelatedKeys(1.0)), ValueError, r"target must vary under the law, got Pairs.*rho=1"),
     (lambda: Truth.of(KEY, 1), ValueError, r"dimension .*>= 2, got 1"),
     # layers
     (lambda: AttentionHeads(0), ValueError, r"units .*>= 1, got 0"),

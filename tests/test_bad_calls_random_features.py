@@ -46,7 +46,11 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: rf.mlp_spectrum(3, 2.0, 1), TypeError, r"keys must be an integer >= 1, got 2\.0"),  # type: ignore[arg-type]
     (lambda: rf.biased_attention_spectrum(2, 2, 1.0, 2), ValueError, r"dimension must be >= 3, got 2"),
     (lambda: rf.biased_attention_spectrum(3, 2, -1.0, 2), ValueError, r"omega must be >= 0, got -1\.0"),
-    (lambda: BIASED.correlation_masses(-1), ValueError, r"power must be >= 0, got -1"),
+    (lambda: BIASED.correlation_masses(-1), ValueError, r"^power must be >= 0, got -1"),
+    (lambda: BIASED.weights(TARGET), ValueError, r"has modes \(l1, l2, j\), .*got \(0, 1\)"),
+    (lambda: BIASED.eigenvalue(0, 1), ValueError, r"has modes \(l1, l2, j\), .*got \(0, 1\)"),
+    (lambda: BIASED.correlation_masses(1, -2), ValueError, r"^key_power must be >= 0, got -2"),
+    (lambda: BIASED.average_masses(0.5), TypeError, r"^power must be an integer >= 0, got 0\.5"),  # type: ignore[arg-type]
     (lambda: rf.average_masses(3, 2, -1), ValueError, r"power must be >= 0, got -1"),
     (lambda: rf.Spectrum(((0,),), np.zeros(1), np.ones(1), 0.0), ValueError, r"eigenvalues must be positive, got 0\.0"),
     (lambda: rf.Spectrum(((0,),), np.ones(1), np.ones(1), -0.5), ValueError, r"tail must be >= 0, got -0\.5"),

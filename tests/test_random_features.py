@@ -21,6 +21,7 @@ from theory.random_features import (
     mlp_kernel,
     orthant_probability,
 )
+from theory.random_features.rectified import head_coefficients
 
 
 def sphere(rng: np.random.Generator, *shape: int) -> Array:
@@ -173,7 +174,20 @@ def test_gram_in_blocks_equals_the_kernel(memory: int) -> None:
     square = attention_gram(x0, x, omega=1.0, memory=memory)
     np.testing.assert_allclose(square, biased_attention_kernel(x0[:, None], x[:, None], x0, x, omega=1.0), rtol=1e-13)
     assert (square == square.T).all()
-    np.testing.assert_allclose(mlp_gram(x0, x, memory=memory), mlp_kernel(x0[:, None], x[:, None], x0, x), rtol=1e-14)
+    np.testing.assert_allclose(mlp_gram(x0, x), mlp_kernel(x0[:, None], x[:, None], x0, x), rtol=1e-14)
+
+
+@pytest.mark.parametrize("omega", [0.3, 2.0, 9.0])
+def test_series_and_closed_form_of_a_gram_meet(omega: float) -> None:
+    """Tokens of any length, correlations of either sign on both sides of 1/2: equal to rounding; and the bound."""
+    rng = np.random.default_rng(4)
+    x0, x = 2 * rng.standard_normal((12, 3)), 2 * rng.standard_normal((12, 2, 3))
+    kernel = biased_attention_kernel(x0[:, None], x[:, None], x0, x, omega=omega, on_sphere=False)
+    gram = attention_gram(x0, x, omega=omega, on_sphere=False)
+    np.testing.assert_allclose(gram, kernel, rtol=0, atol=1e-14 * kernel.max())
+    k = np.arange(2, 60)
+    sizes = np.abs(head_coefficients(np.linspace(-9, 9, 1001), 60)[:, 2:])
+    assert (sizes * np.sqrt(k * (k - 1))).max() < 0.4334
 
 
 def test_only_the_bias_ties_the_two_spaces() -> None:

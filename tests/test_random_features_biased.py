@@ -137,3 +137,32 @@ def test_learning_curve_of_the_biased_layer_is_met_by_its_kernel() -> None:
         risks.append(((fitted - truth[n:]) ** 2).mean() / sum(target.values()))
     assert np.mean(risks) == pytest.approx(predicted, abs=0.05)
     assert abs(predicted - without_bias) > 0.1
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("omega", [1.0, 2.0])
+def test_learning_curves_at_sixteen_dimensions(omega: float) -> None:
+    """d = N = 16, n = 512, ridge 0.01: four targets, two draws of inputs and 2000 test points, each within 0.05."""
+    d, n = 16, 512
+    spectrum = biased_attention_spectrum(d, d, omega, 6)
+    targets = {  # p, q of <x_0, x_i>^p <beta, x_i>^q
+        (1, 1): spectrum.correlation_masses(1),
+        (3, 1): spectrum.correlation_masses(3),
+        (0, 2): spectrum.average_masses(2, without=[(0, 0)]),
+        (2, 0): spectrum.correlation_masses(2, 0, without=[(0, 0)]),
+    }
+    risks: dict[tuple[int, int], list[float]] = {key: [] for key in targets}
+    for seed in range(2):
+        rng = np.random.default_rng(100 + seed)
+        x0, x = sphere(rng, n + 2000, d), sphere(rng, n + 2000, d, d)
+        gram = attention_gram(x0[:n], x[:n], omega=omega)
+        cross = attention_gram(x0[n:], x[n:], x0[:n], x[:n], omega=omega)
+        for (p, q), masses in targets.items():
+            truth = ((x @ x0[..., None])[..., 0] ** p * x[..., 0] ** q).mean(axis=1) - (
+                1 / d if p != q and p + q == 2 else 0
+            )
+            fitted = cross @ ridge_predictor(gram, truth[:n], 0.01)
+            risks[p, q].append(((fitted - truth[n:]) ** 2).mean() / sum(masses.values()))
+    for key, masses in targets.items():
+        predicted = float(learning_curve(spectrum, masses, n, 0.01)) / sum(masses.values())
+        assert np.mean(risks[key]) == pytest.approx(predicted, abs=0.05), key

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from theory.random_features import (
+    attention_gram,
     attention_spectrum,
     biased_arc_cosine,
     correlation_masses,
     mlp_monomial_bound,
     orthant_probability,
 )
-from theory.random_features.claims.biased import correlation_level
+from theory.random_features.claims.biased import BiasedCorrelation, correlation_level
 from theory.random_features.claims.inputs import SphereInputs
 from theory.random_features.claims.kernels import largest_diagonal
 from theory.random_features.claims.layer import CentredKeys, FiniteKeys, Heads
@@ -68,7 +69,9 @@ def test_largest_biased_diagonal() -> None:
     assert largest_diagonal(0.0) == pytest.approx(1.0, rel=1e-15)
 
 
-@pytest.mark.parametrize(("a", "b"), [(-0.0, -1.0), (1.0, -0.0), (-0.0, -0.0), (-1e-252, 0.0), (-1e-200, -1e-200)])
+@pytest.mark.parametrize(
+    ("a", "b"), [(-0.0, -1.0), (1.0, -0.0), (-0.0, -0.0), (-1e-252, 0.0), (0.0, 5e-324), (-1e-199, -1e-199)]
+)
 def test_orthant_at_zeros_of_either_sign(a: float, b: float) -> None:
     """A mean of -0 is 0, and products of tiny means do not underflow: -0 came out as another quadrant's."""
     assert orthant_probability(a, b, 0.3) == pytest.approx(
@@ -135,3 +138,17 @@ def test_level_of_correlations_by_a_scalar_product() -> None:
     level = np.mean(sides) + (sides[0] - sides[1]) / 2e-3 / 4
     assert level == pytest.approx(correlation_level(1.0), rel=1e-3)
     assert correlation_level(1.0) == pytest.approx(0.3313, abs=1e-4)
+
+
+def test_norm_of_a_biased_correlation_is_bounded_by_interpolation_too() -> None:
+    """By another route: y^T K^-1 y on drawn inputs, averaged over beta, exceeds the unbiased norm as well."""
+    d, n = 6, 500
+    unbiased, compressed = BiasedCorrelation(d, 2.0, 3).norms()
+    tokens = np.random.default_rng(5).standard_normal((n, 2, d))
+    tokens /= np.linalg.norm(tokens, axis=-1, keepdims=True)
+    x0, x = tokens[:, 0], tokens[:, 1]
+    gram = attention_gram(x0, x[:, None], omega=2.0) + 1e-6 * np.eye(n)
+    targets = (x0 * x).sum(axis=1)[:, None] * x
+    interpolated = np.einsum("nj,nj->", targets, np.linalg.solve(gram, targets)) / d
+    assert unbiased < interpolated
+    assert unbiased < compressed

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from experiments.lab.experiment import require, seed_range
-from experiments.random_features._regression import MODELS, Sample, best_curve, tuned_errors
+from experiments.random_features._regression import MODELS, RIDGES, Sample, curves, tuned_errors
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
+
+
+QUERY, MIXED, BETA = r"\langle x_0, x_i\rangle", r"\langle x_0, S x_i\rangle", r"\langle\beta, x_i\rangle"
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,8 @@ def predicted(config: Regressions) -> xr.Dataset:
     """`risk` (target, model, n) of infinitely many heads at the best ridge; NaN where no closed form is known."""
     import xarray as xr
 
-    risk = [
-        [best_curve(model, name, config.dimension, config.keys, config.samples) for name in config.targets]
-        for model in MODELS
-    ]
+    size = (config.dimension, config.keys, config.samples)
+    risk = [[curves(model, name, *size, RIDGES).min(axis=0) for name in config.targets] for model in MODELS]
     return xr.Dataset(
         {"risk": (("model", "target", "n"), risk)},
         coords={"model": list(MODELS), "n": list(config.samples), "target": list(config.targets)},
@@ -82,20 +83,21 @@ def predicted(config: Regressions) -> xr.Dataset:
 
 def title(name: str) -> str:
     """A target's formula."""
-    kind, *numbers = name.split()
-    p, q = (f"^{n}" if n != "1" else "" for n in (*numbers, "1", "1")[:2])
+    kind, *words = name.split()
+    powers = [int(word) for word in words if word.isdigit()]
     match kind:
         case "average":
-            return f"mean of $\\langle\\beta, x_i\\rangle{p}$"
+            return f"mean of ${_power(BETA, powers[0])}$"
         case "correlation":
-            what = r", less E[. $|\, x_0$]" if "alone" in numbers else ""
-            return f"mean of $\\langle x_0, x_i\\rangle{p} \\langle\\beta, x_i\\rangle{q}${what}"
+            less = r", less E[. $|\, x_0$]" if "alone" in words else ""
+            return f"mean of ${_power(QUERY, powers[0])} {_power(BETA, powers[1])}${less}"
         case "mixed":
-            return f"mean of $\\langle x_0, S x_i\\rangle{p} \\langle\\beta, x_i\\rangle{q}$"
-    pairs = r"$|$mean of $x_i|^2$"
-    return {"largest": r"max $\langle x_0, x_i\rangle$", "absolute": r"mean of $|\langle x_0, x_i\rangle|$"}.get(
-        kind, pairs
-    )
+            return f"mean of ${_power(MIXED, powers[0])} {_power(BETA, powers[1])}$"
+    return {"largest": f"max ${QUERY}$", "absolute": f"mean of $|{QUERY}|$"}.get(kind, "$|$mean of $x_i|^2$")
+
+
+def _power(factor: str, power: int) -> str:
+    return "" if power == 0 else factor + (f"^{power}" if power > 1 else "")
 
 
 def drawn(data: xr.Dataset) -> Figure:
@@ -108,8 +110,9 @@ def drawn(data: xr.Dataset) -> Figure:
             shown = data.sel(target=name, model=model)
             axes.plot(data.n, shown.risk, color=f"C{index}")
             points(axes, data.n, shown.error.transpose("seed", "n"), index=index, label=model)
+        highest = max(1.3, 1.1 * float(data.sel(target=name)[["risk", "error"]].to_array().max()))
         axes.axhline(1.0, color="0.5", linestyle=":", linewidth=0.8)
-        axes.set(xscale="log", xlabel="samples n", title=title(str(name)), ylim=(0, 1.3))
+        axes.set(xscale="log", xlabel="samples n", title=title(str(name)), ylim=(0, highest))
         axes.set_xticks(data.n.values, [str(n) for n in data.n.values], minor=False, fontsize=7)
         axes.minorticks_off()
     all_axes[0].set_ylabel("relative test error")

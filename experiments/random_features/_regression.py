@@ -18,15 +18,19 @@ if TYPE_CHECKING:
 
 RIDGES = tuple(float(f"1e{k}") for k in range(-6, 1))
 MODELS = ("attention", "biased attention", "MLP")
-MAX_DEGREE = {"attention": 6, "MLP": 7}
+MAX_DEGREE = {"attention": 6, "biased attention": 5, "MLP": 7}
+"""Of the modes that theory lists: more change no line visibly."""
 
 
 # ------------------------------------------------------------------------------------------------------------- targets
 
 
 def target(name: str) -> Target:
-    """ "average p", "correlation p q" (then "alone": without the query part), "mixed p q alignment", "absolute",
-    "largest", "pairs"."""
+    """The target of a name; p, q are powers as in `Correlation`.
+
+    "average p", "correlation p q", "correlation p q alone" (without its part of the query), "mixed p q alignment",
+    "absolute", "largest", "pairs".
+    """
     from toy_tasks import random_feature_attention as tasks
 
     kind, *numbers = name.split()
@@ -46,44 +50,56 @@ def target(name: str) -> Target:
     raise ValueError(f"target must be named like 'average 2' or 'correlation 1 1', got {name!r}")
 
 
-def masses(name: str, dimension: int, keys: int) -> Masses | None:
-    """Mass per mode of the standardised target on the sphere; None where no closed form is known."""
-    from theory.random_features import average_masses, centred, correlation_masses
+@cache
+def spectrum(model: str, dimension: int, keys: int, omega: float = 1.0) -> Spectrum:
+    """Eigenvalues of a model with infinitely many units."""
+    from theory.random_features import attention_spectrum, biased_attention_spectrum, mlp_spectrum
 
-    kind, *numbers = name.split()
-    if kind == "average":
-        found = centred(average_masses(dimension, keys, int(numbers[0])))
-    elif kind == "correlation" and numbers[1] == "1":
-        found = centred(correlation_masses(dimension, keys, int(numbers[0])), *[(1, 0)] * ("alone" in numbers))
+    if model == "biased attention":
+        return biased_attention_spectrum(dimension, keys, omega, MAX_DEGREE[model])
+    return {"attention": attention_spectrum, "MLP": mlp_spectrum}[model](dimension, keys, MAX_DEGREE[model])
+
+
+def masses(modes: Spectrum, name: str, dimension: int, keys: int) -> Masses | None:
+    """Mass per mode of the standardised target on the sphere; None where no closed form is known."""
+    from theory.random_features import BiasedSpectrum, average_masses, centred, correlation_masses
+
+    kind, *words = name.split()
+    powers = [int(word) for word in words if word.isdigit()]
+    without = [(a, 0) for a in range(sum(powers) + 1 if "alone" in words else 1)]
+    found: Masses
+    if kind not in ("average", "correlation"):
+        return None
+    if isinstance(modes, BiasedSpectrum):
+        p, q = powers if kind == "correlation" else (0, *powers)  # the average is a correlation with x_0 to the power 0
+        found = modes.correlation_masses(p, q, without)
+    elif kind == "average":
+        found = centred(average_masses(dimension, keys, *powers))
+    elif powers[1] == 1:
+        found = centred(correlation_masses(dimension, keys, powers[0]), *without)
     else:
         return None
     total = sum(found.values())
     return {mode: mass / total for mode, mass in found.items()}
 
 
-@cache
-def spectrum(model: str, dimension: int, keys: int) -> Spectrum | None:
-    """Eigenvalues of a model with infinitely many units."""
-    from theory.random_features import attention_spectrum, mlp_spectrum
-
-    if model not in MAX_DEGREE:
-        return None
-    return {"attention": attention_spectrum, "MLP": mlp_spectrum}[model](dimension, keys, MAX_DEGREE[model])
-
-
-def fixed_curve(model: str, name: str, dimension: int, keys: int, samples: Sequence[int], ridge: float) -> np.ndarray:
-    """(n,) risk of infinitely many units at a ridge; NaN where no closed form is known."""
+def curves(
+    model: str,
+    name: str,
+    dimension: int,
+    keys: int,
+    samples: Sequence[int],
+    ridges: Sequence[float],
+    omega: float = 1.0,
+) -> np.ndarray:
+    """(s, n) risk of infinitely many units at each of s ridges; NaN where no closed form is known."""
     from theory.random_features import learning_curve
 
-    modes, found = spectrum(model, dimension, keys), masses(name, dimension, keys)
-    if modes is None or found is None:
-        return np.full(len(samples), np.nan)
-    return learning_curve(modes, found, samples, ridge)
-
-
-def best_curve(model: str, name: str, dimension: int, keys: int, samples: Sequence[int]) -> np.ndarray:
-    """(n,) the same at the best of RIDGES for every n."""
-    return np.min([fixed_curve(model, name, dimension, keys, samples, ridge) for ridge in RIDGES], axis=0)
+    modes = spectrum(model, dimension, keys, omega)
+    found = masses(modes, name, dimension, keys)
+    if found is None:
+        return np.full((len(ridges), len(samples)), np.nan)
+    return np.stack([learning_curve(modes, found, samples, ridge) for ridge in ridges])
 
 
 # ------------------------------------------------------------------------------------------------------------- samples
@@ -116,6 +132,11 @@ class Sample:
         labels = torch.stack([task.labels(key, query, tokens) for task in tasks], dim=-1)
         return cls(key, query, tokens, labels, train)
 
+    def first(self, count: int) -> Sample:
+        """The first inputs alone, all of them to train on."""
+        kept = slice(0, count)
+        return Sample(self.key, self.query[:, kept], self.keys[:, kept], self.labels[:, kept], count)
+
     def layer(self, model: str, heads: int, omega: float = 1.0) -> Tensor:
         """(r, n, train) inner products in a layer of so many heads, or in the MLP of as many trained numbers."""
         from toy_tasks.random_feature_attention import AttentionHeads, MLPUnits
@@ -137,7 +158,8 @@ class Sample:
 
         n, found = self.train, []
         for x0, x in zip(self.query.numpy(), self.keys.numpy(), strict=True):
-            found.append(np.concatenate([gram(x0[:n], x[:n]), gram(x0[n:], x[n:], x0[:n], x[:n])]))
+            others = [gram(x0[n:], x[n:], x0[:n], x[:n])] if len(x) > n else []
+            found.append(np.concatenate([gram(x0[:n], x[:n]), *others]))
         return torch.from_numpy(np.stack(found))
 
 

@@ -1,4 +1,4 @@
-"""Correlations of query and keys: biased heads need fewer samples, and an MLP learns none of them.
+"""Correlations of query and keys: biased heads need fewer samples; an MLP learns their part of the query at most.
 
 Relative test error against samples, as for averages, for means of <x_0, x_i>^p <beta, x_i>, for the largest correlation
 and, as a control, for |mean of x_i|^2: it is orthogonal to every function that treats the keys one by one, so that no

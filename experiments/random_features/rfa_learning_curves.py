@@ -15,7 +15,7 @@ import numpy as np
 from experiments.lab.checks import Check
 from experiments.lab.experiment import require, results, seed_range
 from experiments.random_features._against_samples import MODELS, drawn, one_seed_each
-from experiments.random_features._regression import Sample, errors, fixed_curve
+from experiments.random_features._regression import Sample, curves, errors
 from theory.claims import claim
 from theory.papers import FU_2023
 
@@ -79,8 +79,8 @@ def predict(config: Config) -> xr.Dataset:
     """`risk` (model, target, n) by the formula."""
     import xarray as xr
 
-    size = (config.dimension, config.keys, config.samples, config.ridge)
-    risk = [[fixed_curve(model, name, *size) for name in config.targets] for model in MODELS]
+    size = (config.dimension, config.keys, config.samples, [config.ridge])
+    risk = [[curves(model, name, *size)[0] for name in config.targets] for model in MODELS]
     return xr.Dataset(
         {"risk": (("model", "target", "n"), risk)},
         coords={"model": list(MODELS), "n": list(config.samples), "target": list(config.targets)},

@@ -7,8 +7,8 @@ inputs, theory's best of the same ridges). An MLP needs more samples than can be
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from experiments.lab.checks import Check
 from experiments.lab.experiment import require, results, seed_range
 from experiments.random_features._against_samples import title
-from experiments.random_features._regression import Sample, masses, tuned_errors
+from experiments.random_features._thresholds import FACTORS, LEAST, Case, end_slopes, measured, worst
 from theory.claims import claim
 from theory.papers import FU_2023
 
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODELS = ("attention", "MLP")
-RIDGES = (1e-3, 1e-2, 1e-1, 0.3)
-FACTORS = (0.6, 0.75, 0.9, 1.1, 1.35, 1.7)
-LEVEL = 0.5
-MAX_DEGREE = 4
-LEAST = 30
-"""The formula is asymptotic: thresholds of 12 to 25 samples were off by up to 20%."""
 
 
 @dataclass(frozen=True)
@@ -54,93 +48,39 @@ class Config:
 PROFILES = {"quick": Config(), "full": Config(heads=1000, most=1100, held_out=1000, seeds="0:16")}
 
 
-def needed(config: Config) -> np.ndarray:
-    """(model, power, key_count) samples to halve the variance, by theory."""
-    return _needed(config.powers, config.keys, config.dimension)
-
-
-@cache
-def _needed(powers: tuple[int, ...], key_counts: tuple[int, ...], dimension: int) -> np.ndarray:
-    from theory.random_features import attention_spectrum, mlp_spectrum, samples_to_reach
-
-    found = np.empty((len(MODELS), len(powers), len(key_counts)))
-    for k, keys in enumerate(key_counts):
-        spectra = [make(dimension, keys, MAX_DEGREE) for make in (attention_spectrum, mlp_spectrum)]
-        for p, power in enumerate(powers):
-            weights = masses(f"average {power}", dimension, keys)
-            assert weights is not None
-            found[:, p, k] = [samples_to_reach(s, weights, LEVEL, RIDGES, ratio=0.02) for s in spectra]
-    return found
+def cases(config: Config) -> Iterator[tuple[tuple[int, int, int], Case]]:
+    """Place and case of every (model, power, key_count)."""
+    for m, p, k in np.ndindex(len(MODELS), len(config.powers), len(config.keys)):
+        yield (m, p, k), Case(MODELS[m], f"average {config.powers[p]}", config.dimension, config.keys[k])
 
 
 def simulate(config: Config) -> xr.Dataset:
-    """`error` (model, power, key_count, factor, seed) at so many times the samples of theory; NaN beyond `most`."""
+    """`error` (model, power, key_count, factor, seed) around the samples of theory; NaN beyond `most`."""
     import xarray as xr
 
-    seeds, reached = seed_range(config.seeds), needed(config)
-    error = np.full((*reached.shape, len(FACTORS), len(seeds)), np.nan)
-    for (m, p, k), n in np.ndenumerate(reached):
-        samples = [max(1, round(n * factor)) for factor in FACTORS]
-        if samples[-1] <= config.most:
-            size = {"train": samples[-1], "held_out": config.held_out, "seeds": seeds}
-            sample = Sample.draw([f"average {config.powers[p]}"], config.dimension, config.keys[k], **size)
-            inner = sample.kernel("MLP") if MODELS[m] == "MLP" else sample.layer("attention", config.heads)
-            error[m, p, k] = tuned_errors(inner, sample, samples, RIDGES)[..., 0].T
-    return xr.Dataset(
-        {"error": (("model", "power", "key_count", "factor", "seed"), error)}, coords=_axes(config) | {"seed": seeds}
-    )
+    seeds = seed_range(config.seeds)
+    error = np.empty((len(MODELS), len(config.powers), len(config.keys), len(FACTORS), len(seeds)))
+    for place, case in cases(config):
+        error[place] = case.simulated(config.heads, config.held_out, seeds, config.most)
+    axes = ("model", "power", "key_count", "factor", "seed")
+    return xr.Dataset({"error": (axes, error)}, coords=_axes(config) | {"factor": list(FACTORS), "seed": seeds})
 
 
 def predict(config: Config) -> xr.Dataset:
     """`samples` (model, power, key_count)."""
     import xarray as xr
 
-    coords = {name: axis for name, axis in _axes(config).items() if name != "factor"}
-    return xr.Dataset({"samples": (("model", "power", "key_count"), needed(config))}, coords=coords)
+    samples = np.empty((len(MODELS), len(config.powers), len(config.keys)))
+    for place, case in cases(config):
+        samples[place] = case.predicted()
+    return xr.Dataset({"samples": (("model", "power", "key_count"), samples)}, coords=_axes(config))
 
 
 def _axes(config: Config) -> dict[str, list]:
-    return {
-        "model": list(MODELS),
-        "power": list(config.powers),
-        "key_count": list(config.keys),
-        "factor": list(FACTORS),
-    }
+    return {"model": list(MODELS), "power": list(config.powers), "key_count": list(config.keys)}
 
 
 # -------------------------------------------------------------------------------------------------------------- claims
-
-
-def measured(data: xr.Dataset) -> xr.DataArray:
-    """(model, power, key_count) where the mean error over seeds crosses 1/2, in units of theory's samples.
-
-    A line in log n through the errors nearest to the crossing from above and below; NaN where there is none.
-    """
-    import xarray as xr
-
-    def crossing(error: np.ndarray) -> float:
-        below = np.flatnonzero(error < LEVEL)
-        if np.isnan(error).any() or not len(below) or below[0] == 0:
-            return np.nan
-        j = below[0]
-        share = (error[j - 1] - LEVEL) / (error[j - 1] - error[j])
-        return float(np.exp(np.interp(share, [0, 1], np.log(FACTORS[j - 1 : j + 1]))))
-
-    mean = data.error.mean("seed")
-    return xr.apply_ufunc(crossing, mean, input_core_dims=[["factor"]], vectorize=True)
-
-
-def worst(data: xr.Dataset) -> float:
-    """The largest |log| of measured over predicted samples where these are LEAST or more."""
-    ratio = measured(data).values[data.samples.values >= LEAST]
-    return float(np.nanmax(np.abs(np.log(ratio))))
-
-
-def slopes(samples: xr.DataArray) -> xr.DataArray:
-    """d log samples / d log N over the last two numbers of keys."""
-    logarithm = np.log(samples.values[..., -2:])
-    slope = np.diff(logarithm)[..., 0] / np.diff(np.log(samples.key_count.values[-2:]))
-    return samples.isel(key_count=-1, drop=True).copy(data=slope)
 
 
 @claim(
@@ -152,7 +92,7 @@ def slopes(samples: xr.DataArray) -> xr.DataArray:
 )
 def keys_cost_an_mlp_their_power_and_attention_nothing() -> float:
     """The worst exponent, in units of what is allowed."""
-    slope = slopes(results("rfa_number_of_keys").samples)
+    slope = end_slopes(results("rfa_number_of_keys").samples, "key_count")
     mlp = float((abs(slope.sel(model="MLP") - slope.power) / 0.15).max())
     return max(mlp, float(slope.sel(model="attention").max()) / 0.3)
 
@@ -174,7 +114,7 @@ def thresholds_are_where_the_spectrum_says() -> float:
 
 def checks(data: xr.Dataset) -> list[Check]:
     """Simulated thresholds against theory, and exponents in the number of keys."""
-    slope = slopes(data.samples)
+    slope = end_slopes(data.samples, "key_count")
     found = [Check(f"thresholds of {LEAST} samples or more: simulated / predicted, largest |log|", 0.0, worst(data),
                    0.15, claim=thresholds_are_where_the_spectrum_says)]  # fmt: skip
     for power in (int(p) for p in data.power.values):
@@ -197,7 +137,7 @@ def figure(data: xr.Dataset) -> Figure:
             axes.plot(data.key_count, data.samples.sel(model=model, power=power), color=color)
             shown = simulated.sel(model=model, power=power)
             axes.plot(data.key_count, shown, MARKERS[2 * index], color=color, markerfacecolor="none", label=model)
-        axes.set(xscale="log", yscale="log", xlabel="keys N", title=title(f"average {power}"))
+        axes.set(xscale="log", yscale="log", xlabel="keys N", ylim=(8, 5e4), title=title(f"average {power}"))
         axes.set_xticks(data.key_count.values, [str(n) for n in data.key_count.values])
         axes.minorticks_off()
         axes.legend(loc="upper left")

@@ -86,8 +86,8 @@ def predict(config: Config) -> xr.Dataset:
     modes = spectrum("attention", config.dimension, config.keys)
     stairs, steps = [], []
     for name in config.targets:
-        found = masses(name, config.dimension, config.keys)
-        if found is None or modes is None:
+        found = masses(modes, name, config.dimension, config.keys)
+        if found is None:
             raise ValueError(f"targets must be averages or correlations with key power 1, got {name!r}")
         stairs.append(population_flow(modes, found, config.times))
         steps.append([0.5 / modes.eigenvalue(*mode) for mode, mass in found.items() if mass > 0.01])

@@ -1,20 +1,16 @@
 """What one layer of random-feature attention can learn (Fu et al. 2023): everything in closed form.
 
-`rectified` moments of rectified normals; `kernels` the layers with infinitely many heads; `harmonics` and `spectrum`
-their eigenvalues on the sphere and what targets weigh in each mode, `biased` those of the biased layer; `norms` how
-large targets are; `learning` learning curves in samples and time; `predictors` ridge, gradient flow and descent on
-given data; `layer` the layer with finitely many heads; `claims` what is hunted. Nothing here draws training data.
+`rectified` moments of rectified normals; `kernels` the layers with infinitely many heads, `grams` of many inputs;
+`harmonics` and `spectrum` their eigenvalues on the sphere and what targets weigh in each mode, `biased` those of the
+biased layer; `norms` how large targets are; `learning` learning curves in samples and time; `predictors` ridge,
+gradient flow and descent on given data; `layer` the layer with finitely many heads; `claims` what is hunted. Nothing
+here draws training data.
 """
 
 from theory.random_features.biased import BiasedSpectrum, biased_attention_spectrum
+from theory.random_features.grams import attention_gram, mlp_gram
 from theory.random_features.harmonics import harmonics
-from theory.random_features.kernels import (
-    attention_gram,
-    attention_kernel,
-    biased_attention_kernel,
-    mlp_gram,
-    mlp_kernel,
-)
+from theory.random_features.kernels import attention_kernel, biased_attention_kernel, mlp_kernel
 from theory.random_features.learning import effective_ridge, learning_curve, population_flow, samples_to_reach
 from theory.random_features.norms import mlp_monomial_bound, monomial_bound, rademacher_bound, rkhs_norm
 from theory.random_features.predictors import (

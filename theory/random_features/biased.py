@@ -62,6 +62,7 @@ class BiasedSpectrum(Spectrum):
 
         (0, 0) is its mean, (1, 0) at q = 1 its coherent part. Mass outside the listed modes has the mode (l1, l2, -1).
         """
+        integer("key_power", key_power, least=0)
         return self._masses(power, key_power, "key", without)
 
     def average_masses(self, power: int, without: Collection[State] = ()) -> dict[Mode, float]:
@@ -72,8 +73,14 @@ class BiasedSpectrum(Spectrum):
         """Of <beta, x_0>^p."""
         return self._masses(0, power, "query", without)
 
+    def _mode(self, name: Mode) -> Mode:
+        """Modes as they stand; degrees (a, b), as the targets of the other spectra have them, are refused."""
+        if len(name) != 3:
+            raise ValueError(f"a biased spectrum has modes (l1, l2, j), as its own masses have them, got {name}")
+        return name
+
     def _masses(self, power: int, degree: int, side: str, without: Collection[State]) -> dict[Mode, float]:
-        p, q = integer("power", power, least=0), integer("power of the direction", degree, least=0)
+        p, q = integer("power", power, least=0), integer("power", degree, least=0)
         masses: dict[Mode, float] = {}
         for l1 in range(q % 2, q + 1, 2):
             block = self.blocks.get((l1, 0), Block((), np.zeros((0, 0))))

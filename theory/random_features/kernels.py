@@ -12,7 +12,6 @@ vectors. Fu, Guo, Bai, Mei 2023, as recalled; the closed forms here are derived.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -20,11 +19,9 @@ from numpy.typing import ArrayLike
 
 from theory.numerics import Array
 from theory.random_features.rectified import _arc_cosine, _biased_arc_cosine
-from theory.validation import finite_array, integer, real
+from theory.validation import finite_array, real
 
 Kernel = Callable[[Array, Array, Array, Array], Array]
-GRAM_BYTES = 2**22  # fits a cache: more is slower
-TEMPORARIES = 12  # arrays of one number per pair of keys alive at once in the biased kernel, at most
 
 
 def attention_kernel(
@@ -54,37 +51,6 @@ def mlp_kernel(
     Arguments as for `attention_kernel`, but both sides have the same number of keys and their order matters.
     """
     return _at(_mlp, x0, x, y0, y, on_sphere)
-
-
-def attention_gram(
-    x0: ArrayLike,
-    x: ArrayLike,
-    y0: ArrayLike | None = None,
-    y: ArrayLike | None = None,
-    *,
-    omega: float = 0.0,
-    on_sphere: bool = True,
-    memory: int = GRAM_BYTES,
-) -> Float[Array, "n m"]:
-    """All pairs of the inputs `x0` (n, d), `x` (n, N, d) and `y0` (m, d), `y` (m, N', d); without `y` of x with itself.
-
-    Works in blocks whose temporary arrays stay below `memory` bytes, or hold a single pair.
-    """
-    omega = _omega(omega)
-    return _gram(_biased(omega) if omega else _attention, (x0, x), (y0, y), on_sphere, memory)
-
-
-def mlp_gram(
-    x0: ArrayLike,
-    x: ArrayLike,
-    y0: ArrayLike | None = None,
-    y: ArrayLike | None = None,
-    *,
-    on_sphere: bool = True,
-    memory: int = GRAM_BYTES,
-) -> Float[Array, "n m"]:
-    """Like `attention_gram` for `mlp_kernel`."""
-    return _gram(_mlp, (x0, x), (y0, y), on_sphere, memory)
 
 
 def _omega(omega: float) -> float:
@@ -164,26 +130,3 @@ def _mlp(x0: Array, x: Array, y0: Array, y: Array) -> Array:
 
     scale = np.sqrt(inner(x0, x, x0, x) * inner(y0, y, y0, y))
     return scale * _arc_cosine(inner(x0, x, y0, y) / scale)
-
-
-def _gram(
-    kernel: Kernel, left: tuple[ArrayLike, ArrayLike], right: tuple[Any, Any], on_sphere: bool, memory: int
-) -> Array:
-    memory = integer("memory", memory, least=1)
-    if (right[0] is None) != (right[1] is None):
-        raise ValueError("y0 and y must be given together, got one of them")
-    symmetric = right[0] is None
-    others = left if symmetric else right
-    x0, x, y0, y = _inputs(left[0], left[1], others[0], others[1], on_sphere)
-    for name, value, axes in (("x0", x0, 2), ("x", x, 3), ("y0", y0, 2), ("y", y, 3)):
-        if value.ndim != axes:
-            raise ValueError(f"{name} must have {axes} axes in a Gram matrix, got shape {value.shape}")
-    if len(x0) != len(x) or len(y0) != len(y):
-        raise ValueError(f"x0 and x, y0 and y must be as many, got {len(x0)}, {len(x)}, {len(y0)} and {len(y)}")
-    side = max(1, int(np.sqrt(memory / (8 * TEMPORARIES * max(x.shape[1] * y.shape[1], x[0].size)))))
-    gram = np.empty((len(x), len(y)))
-    for i in range(0, len(x), side):
-        for j in range(i if symmetric else 0, len(y), side):
-            rows, columns = slice(i, i + side), slice(j, j + side)
-            gram[rows, columns] = kernel(x0[rows, None], x[rows, None], y0[columns], y[columns])
-    return np.triu(gram) + np.triu(gram, 1).T if symmetric else gram

@@ -67,7 +67,8 @@ class MinimalInductionHead:
         hidden = places[:, None] < places
         first = torch.softmax(scores.masked_fill(hidden, -torch.inf), dim=-1)
         is_label = (places % 2 == 1).to(x.dtype)
-        scores = params["induction"] * ((first @ x) @ x[:, -1, :, None]).squeeze(-1)
+        # x_target . b_j = sum_k A1_jk x_target . x_k: the buffers themselves are never needed
+        scores = params["induction"] * ((x @ x[:, -1, :, None]).squeeze(-1) @ first.T)
         if self.attend == "labels":
             scores = scores.masked_fill(is_label == 0, -torch.inf)
         elif self.attend == "all":

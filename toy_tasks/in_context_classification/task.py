@@ -200,10 +200,9 @@ class InContextClassification:
 
     def _contents(self, key: Key, classes: Tensor, labels: Tensor) -> Tensor:
         """(..., batch, T, D)."""
-        means = self.means(key)
-        if self.novel > 0:
-            means = torch.cat([means, self._embeddings(key.split(4), self.novel_classes)], dim=-2)
-        items = _rows(means, classes)
+        tables = [self.means(key)] if self.novel < 1 else []
+        tables += [self._embeddings(key.split(4), self.novel_classes)] if self.novel > 0 else []
+        items = _rows(torch.cat(tables, dim=-2), classes - (0 if self.novel < 1 else self.classes))
         if self.within_class > 0:
             noise = key.split(5).normal(*items.shape[key.seed.dim() :], dtype=torch.float32)
             spread = self.within_class / math.sqrt(self.dimension)

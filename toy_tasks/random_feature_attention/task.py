@@ -49,6 +49,8 @@ class AttentionRegression:
         """(..., n) standardised values of f, without noise, at query (..., n, d) and keys (..., n, N, d)."""
         truth = Truth.of(key, self.dimension)
         mean, variance = (torch.as_tensor(x).to(query)[..., None] for x in self.moments(key))
+        if not bool((variance > 0).all()):
+            raise ValueError(f"target must vary under the law, got {self.target!r} for {self.law!r}")
         return (self.target.values(query, keys, self.law, truth) - mean) / variance.sqrt()
 
     def sample(self, key: Key, batch: int) -> Batch:

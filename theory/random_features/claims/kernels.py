@@ -12,7 +12,7 @@ from theory.claims import claim, excess, relative_error
 from theory.numerics import Array
 from theory.papers import FU_2023
 from theory.random_features.claims.inputs import Bias, JointRotation, Rotations, SphereInputs
-from theory.random_features.kernels import attention_gram, mlp_gram
+from theory.random_features.grams import attention_gram, mlp_gram
 from theory.random_features.rectified import arc_cosine, biased_arc_cosine, head_coefficients, orthant_probability
 
 
@@ -110,10 +110,10 @@ def attention_kernel_ignores_separate_rotations(inputs: SphereInputs, turn: Rota
     fails_without=_turned_apart,
 )
 def biased_kernel_ignores_joint_rotations(inputs: SphereInputs, bias: Bias, turn: JointRotation) -> float:
-    """The mean of the weights ties the two spaces: rotated apart, the kernel changes."""
+    """The mean of the weights ties the two spaces: rotated apart, the kernel changes. Relative to 1."""
     still = attention_gram(inputs.queries, inputs.keys, omega=bias.omega)
     turned = inputs.turned(*turn.matrices(inputs.dimension))
-    return relative_error(attention_gram(*turned, omega=bias.omega), still)
+    return relative_error(attention_gram(*turned, omega=bias.omega), still, scale=1.0)
 
 
 @claim(

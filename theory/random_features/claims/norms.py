@@ -14,8 +14,8 @@ from theory.claims import claim, excess
 from theory.numerics import Array, fitted_slope
 from theory.papers import FU_2023
 from theory.random_features.claims.inputs import Bias, SphereInputs
+from theory.random_features.grams import attention_gram
 from theory.random_features.harmonics import arc_cosine_coefficients
-from theory.random_features.kernels import attention_gram
 from theory.random_features.norms import mlp_monomial_bound, monomial_bound, rkhs_norm
 from theory.random_features.rectified import head_coefficients
 from theory.random_features.spectrum import (
@@ -182,8 +182,8 @@ def _exact_heads(mean: Any, count: int) -> list[Any]:
 
 
 @claim(
-    statement="""Powers m^p are among the functions F of finite norm sum_k 4^k g_k^2, so that the biased layer learns
-    <x_0, x_i>^p <beta, x_i> at a price free of the dimension.""",
+    statement="""(A natural reading, not the paper's words.) Powers m^p are among the functions F of finite norm
+    sum_k 4^k g_k^2, so that <x_0, x_i>^p <beta, x_i> has a norm free of the dimension under the biased kernel.""",
     source=FU_2023,
     kind="refuted",
     tolerance=10.0,

@@ -215,7 +215,8 @@ def _aimed_case() -> tuple[Regression, Time]:
 
 
 @claim(
-    statement="At ridge n/t gradient flow at time t has at most the bias of ridge regression, at every test input.",
+    statement="""(A natural guess, not the paper's words.) At ridge n/t gradient flow at time t has at most the bias of
+    ridge regression, at every test input.""",
     source=ALI_2019,
     kind="refuted",
     tolerance=1e-3,

@@ -9,7 +9,7 @@ import numpy as np
 from theory.claims import claim, excess
 from theory.papers import FU_2023
 from theory.random_features.claims.inputs import Bias, SphereInputs
-from theory.random_features.kernels import attention_gram
+from theory.random_features.grams import attention_gram
 from theory.random_features.norms import rkhs_norm
 from theory.random_features.spectrum import Spectrum, attention_spectrum, average_masses, mlp_spectrum
 from theory.validation import integer
@@ -106,7 +106,8 @@ def advantage_over_the_mlp_grows_with_the_keys(case: PowerOfKeys) -> float:
 
 
 @claim(
-    statement="For averages of p-th powers, p >= 2, the norm of the MLP over that of attention grows with every key.",
+    statement="""(A natural guess, not the paper's words.) For averages of p-th powers, p >= 2, the norm of the MLP over
+    that of attention grows with every key.""",
     source=FU_2023,
     kind="refuted",
     tolerance=0.05,

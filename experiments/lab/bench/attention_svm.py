@@ -7,22 +7,23 @@ With Clarabel the nuclear norm is as accurate as here.
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from time import process_time
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from experiments.lab.bench.timing import Say, seconds
+from toy_tasks.threads import one_thread
 
 if TYPE_CHECKING:
     from theory.attention_svm import TokenSelection
     from theory.numerics import Array
 
-Say = Callable[[str], None]
 PROBLEMS = 200  # solved in one batch
 REPEATS = {"frobenius": 25, "nuclear": 5}  # a batch takes 0.03 or 1 second
-COMPARED = 8  # of them by cvxpy, one after another
+COMPARED = 5  # of them by cvxpy, one after another
 # norm, cvxpy's name of it and its solver (None: the default), and n, T, d
 CASES: tuple[tuple[str, str, str | None, tuple[int, int, int]], ...] = (
     ("frobenius", "fro", None, (6, 8, 10)),
@@ -61,41 +62,23 @@ def one_by_one(tokens: Array, queries: Array, selected: list[int], kind: str, so
     return float(problem.value)
 
 
-def timed(action: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Median CPU time of an action and its last result: both sides use one thread, and neighbours do not count."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        result = action()
-        times.append(time.process_time() - start)
-    return float(np.median(times)), result
-
-
+@one_thread()
 def attention_svm(device: str, say: Say) -> None:
-    """Attention SVM, 200 problems in a batch against one by one in cvxpy as published: per problem, one thread."""
-    from toy_tasks.threads import one_thread
-
-    with one_thread():
-        for case in CASES:
-            say(f"  {compared(*case)}")
-
-
-def compared(norm: str, kind: str, solver: str | None, size: tuple[int, int, int]) -> str:
-    """One line: the CPU time of both and their ratio, with how far each is from the least norm."""
+    """Attention SVM, 200 problems in a batch against one by one in cvxpy as published: CPU time per problem."""
     from theory.attention_svm import solve
 
-    problem = drawn(*size, PROBLEMS)
-    solve(problem, norm)  # type: ignore[arg-type]
-    fast, solution = timed(lambda: solve(problem, norm), REPEATS[norm])  # type: ignore[arg-type]
-    slow, error = [], 0.0
-    for i in range(COMPARED + 1):
-        parts = problem.tokens[i].numpy(), problem.queries[i].numpy(), problem.selected[i].tolist()
-        took, value = timed(partial(one_by_one, *parts, kind, solver), 1)
-        slow.append(took)
-        error = max(error, abs(value / solution.value[i].item() - 1))
-    once = float(np.median(slow[1:]))  # the first one warms up
-    return (
-        f"{norm} n, T, d = {size}: {fast / PROBLEMS * 1e3:.3f} ms, largest gap {solution.gap.max():.0e}; cvxpy"
-        f"{f' with {solver}' if solver else ''} {once * 1e3:.0f} ms, off by {error:.0e}: "
-        f"ratio {once / fast * PROBLEMS:.0f}"
-    )
+    for norm, kind, solver, size in CASES:
+        problem = drawn(*size, PROBLEMS)
+        solution = solve(problem, norm)  # type: ignore[arg-type]
+        batch = partial(solve, problem, norm)  # type: ignore[arg-type]
+        fast = seconds(batch, repeats=REPEATS[norm], clock=process_time) / PROBLEMS
+        slow, error = [], 0.0
+        for i in range(COMPARED):
+            parts = problem.tokens[i].numpy(), problem.queries[i].numpy(), problem.selected[i].tolist()
+            slow.append(seconds(partial(one_by_one, *parts, kind, solver), repeats=1, clock=process_time))
+            error = max(error, abs(one_by_one(*parts, kind, solver) / solution.value[i].item() - 1))
+        say(
+            f"  {norm} n, T, d = {size}: {fast * 1e3:.3f} ms, largest gap {solution.gap.max():.0e}; "
+            f"cvxpy{f' with {solver}' if solver else ''} {np.median(slow) * 1e3:.0f} ms, "
+            f"off by {error:.0e}: ratio {np.median(slow) / fast:.0f}"
+        )
