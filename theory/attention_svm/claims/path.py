@@ -12,8 +12,10 @@ from theory.claims import claim, relative_error
 from theory.numerics import fitted_slope
 from theory.papers import TARZANAGH_2023
 
-RADII = torch.tensor([1e3, 1e4, 1e5], dtype=torch.float64)  # in units of the least norm
-NEGLIGIBLE = 0.01  # a constant below this fraction of ||W_mm|| counts as zero: then no rate can be fitted
+# in units of the least norm; the next order is up to 340 / R
+RADII = torch.tensor([3e4, 1e5, 3e5], dtype=torch.float64)
+NUCLEAR_RADII = torch.tensor([1e3, 1e4, 1e5], dtype=torch.float64)
+NEGLIGIBLE = 0.1  # a constant below this fraction of ||W_mm|| drowns in the rounding of the path at large R
 
 
 def _shift(case: StrictlyScored) -> Tensor:
@@ -92,8 +94,8 @@ def path_margin_converges_at_rate_one(case: StrictlyScored) -> float:
 def factor_path_tends_to_nuclear_solutions(case: StrictlyScored) -> float:
     """The error of the fitted rate; a ball's minimiser with margin ratio 1 has the least nuclear norm, up to R."""
     s, program = case.solved("nuclear"), case.problem.margins()
-    path = regularization_path(case.problem, case.scores, RADII * s.value, norm="nuclear")
-    misses = torch.stack([1 - program.of(w).min() for w in path / RADII[:, None, None]])
-    if misses[0] * RADII[0] <= NEGLIGIBLE:
+    path = regularization_path(case.problem, case.scores, NUCLEAR_RADII * s.value, norm="nuclear", rounds=300)
+    misses = torch.stack([1 - program.of(w).min() for w in path / NUCLEAR_RADII[:, None, None]])
+    if misses[0] * NUCLEAR_RADII[0] <= NEGLIGIBLE:
         return misses[-1].item()
-    return abs(fitted_slope(RADII.log(), misses.log()) + 1)
+    return abs(fitted_slope(NUCLEAR_RADII.log(), misses.log()) + 1)
