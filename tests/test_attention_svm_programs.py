@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,10 +14,14 @@ from theory.attention_svm import (
     Margins,
     MultiTokenSelection,
     TokenSelection,
+    balanced_factors,
     causal_margins,
+    is_unique,
     joint_margins,
     log_excess,
     logistic_loss_weights,
+    numerical_rank,
+    penalised_attention,
     prompt_margins,
     regularization_path,
     second_order_shift,
@@ -214,3 +220,51 @@ def test_reduction_is_exact() -> None:
     torch.testing.assert_close(small.gram, margins.gram)
     lifted = left @ solve(small).weights @ right.mT
     torch.testing.assert_close(lifted, solve(Margins(margins.rows, margins.queries, margins.owner)).weights)
+
+
+# ---------------------------------------------------------------------------------- nuclear path, rank, uniqueness
+
+
+def test_the_nuclear_path_beats_random_points_of_its_ball() -> None:
+    """Loss at the minimiser against random points of nuclear norm R and small changes of it, and R = its norm."""
+    problem, scores = scored(3, 4, 6, problems=1, seed=5)
+    radius = 10 * solve(problem, "nuclear").value[0]
+    path = regularization_path(problem, scores, radius[None], norm="nuclear")[0, 0]
+    assert torch.linalg.matrix_norm(path, "nuc").item() == pytest.approx(radius.item(), rel=1e-9)
+    parts = problem.tokens[0], problem.queries[0], scores[0]
+    best, generator = log_excess(path, *parts), torch.Generator().manual_seed(0)
+    for size in (1e-4, 1e-2, 1.0, 100.0):
+        other = path / radius + size * torch.randn(6, 6, generator=generator, dtype=torch.float64)
+        assert log_excess(radius * other / torch.linalg.matrix_norm(other, "nuc"), *parts) > best
+    k, q = balanced_factors(path)
+    assert ((k.square().sum() + q.square().sum()) / 2).item() == pytest.approx(radius.item(), rel=1e-9)
+
+
+def test_rank_and_uniqueness_of_known_matrices() -> None:
+    assert numerical_rank(torch.diag(torch.tensor([1.0, 1e-3, 1e-9]))) == 2
+    assert numerical_rank(torch.full((2, 2), float("nan"))) == 0
+    plane = torch.eye(2, dtype=torch.float64)
+    alone = TokenSelection(torch.stack([plane[0], 0 * plane[0]])[None], plane[:1], torch.tensor([0]))
+    assert is_unique(alone, solve(alone, "nuclear"))
+    problem = drawn(5, 5, 10, problems=20, seed=11)
+    solution = solve(problem, "nuclear")
+    for which in range(20):
+        one = TokenSelection(problem.tokens[which], problem.queries[which], problem.selected[which])
+        assert is_unique(one, solve(one, "nuclear"))
+    assert numerical_rank(solution.weights).max() <= 4
+
+
+def test_more_rank_than_support_vectors_is_not_unique() -> None:
+    """One support vector fixes one of the three numbers of a symmetric 2 x 2 matrix."""
+    tokens = torch.tensor([[[1.0, 0.0], [-1.0, 0.0]]], dtype=torch.float64)
+    problem = TokenSelection(tokens, torch.tensor([[1.0, 0.0]], dtype=torch.float64), torch.tensor([0]))
+    solution = solve(problem, "nuclear")
+    assert is_unique(problem, solution)
+    assert not is_unique(problem, replace(solution, weights=torch.eye(2, dtype=torch.float64) / 2))
+
+
+def test_penalised_attention_by_hand() -> None:
+    values = torch.tensor([1.0, 0.6, -1.0], dtype=torch.float64)
+    assert penalised_attention(values, 0.1).tolist() == pytest.approx([1.0, 0.0, 0.0])
+    assert penalised_attention(values, 0.5).tolist() == pytest.approx([0.7, 0.3, 0.0])
+    assert penalised_attention(values, 1e6).tolist() == pytest.approx([1 / 3] * 3, abs=1e-5)

@@ -13,9 +13,12 @@ from theory.attention_svm import (
     MultiTokenSelection,
     TokenSelection,
     causal_margins,
+    factor_flow,
     head_margins,
     joint_margins,
     logistic_loss_weights,
+    numerical_rank,
+    penalised_attention,
     prompt_margins,
     regularization_path,
     second_order_shift,
@@ -47,8 +50,12 @@ SCORES: Any = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 IMPOSSIBLE = selection(torch.ones(2, 3, 4, dtype=torch.float64))
 
 
-def path(scores: Any = SCORES, radii: Any = (1.0,), problem: TokenSelection = PROBLEM) -> object:
-    return regularization_path(problem, scores, radii)
+def path(scores: Any = SCORES, radii: Any = (1.0,), problem: TokenSelection = PROBLEM, **options: Any) -> object:
+    return regularization_path(problem, scores, radii, **options)
+
+
+def flow(scores: Any = SCORES, key: Any = QUERIES.mT, query: Any = QUERIES.mT, times: Any = (1.0,)) -> object:
+    return factor_flow(PROBLEM, scores, (key, query), times)
 
 
 def several(attention: Any = ATTENTION, kept: Any = None) -> MultiTokenSelection:
@@ -116,7 +123,17 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
         ValueError,
         r"solution must be feasible",
     ),
+    (lambda: path(norm="l1"), ValueError, r"norm must be one of 'frobenius', 'nuclear', got 'l1'"),
+    (lambda: path(norm="nuclear", problem=IMPOSSIBLE), ValueError, r"problem must be feasible"),
     (lambda: logistic_loss_weights(SCORES, torch.tensor([0, 5])), ValueError, r"selected must be in 0\.\.2, got 5"),
+    # factors, spectrum, penalty
+    (lambda: flow([[1.0, 0.0], [0.0, 1.0]]), ValueError, r"scores .*shape \(2, 3\), got \(2, 2\)"),
+    (lambda: flow(query=QUERIES), ValueError, r"start must hold .* shape \(4, 2\), got Q of shape \(2, 4\)"),
+    (lambda: flow(key=QUERIES.mT * NAN), ValueError, r"K must be finite, got nan"),
+    (lambda: flow(times=[1.0, 0.5]), ValueError, r"times must be .*non-decreasing, got array\(\[1\. , 0\.5\]\)"),
+    (lambda: numerical_rank(QUERIES, 0.0), ValueError, r"rtol must be finite and in \(0, inf\), got 0\.0"),
+    (lambda: penalised_attention(QUERIES, 0.0), ValueError, r"penalty must be finite and in \(0, inf\), got 0\.0"),
+    (lambda: penalised_attention([NAN], 1.0), ValueError, r"values must be finite, got nan"),  # type: ignore[arg-type]
 ]
 
 

@@ -104,6 +104,19 @@ TARZANAGH_2023 = Source(
     read="abstract, public code and the figures stored with it; statements of the text are as recalled",
 )
 
+TARZANAGH_2023_MMTS = Source(
+    key="TARZANAGH_2023_MMTS",
+    title="Max-Margin Token Selection in Attention Mechanism",
+    authors="Ataee Tarzanagh, Li, Zhang, Oymak",
+    year=2023,
+    identifier="arXiv:2306.13596",
+    claimed=(
+        "Gradient descent on a prompt converges in direction to the max-margin separation of locally optimal tokens "
+        "from the others; trained with a head, sequences that are no support vectors of the head need not be separated."
+    ),
+    read="abstract, public code and its solver logs; statements of the text are as recalled",
+)
+
 SALMON_2011 = Source(
     key="SALMON_2011",
     title="Parallel Random Numbers: As Easy as 1, 2, 3",
@@ -138,4 +151,30 @@ ALI_2019 = Source(
         "the penalty 1/t."
     ),
     read="known second-hand; statements as recalled",
+)
+
+SINGH_2024 = Source(
+    key="SINGH_2024",
+    title="What needs to go right for an induction head?",
+    authors="Singh, Moskovitz, Hill, Chan, Saxe",
+    year=2024,
+    identifier="arXiv:2404.07129",
+    claimed=(
+        "An induction head needs several subcircuits at once; a product of factors reproduces its abrupt learning, and "
+        "clamping factors to their targets removes the plateau step by step."
+    ),
+    read="public code of the toy model; statements of the text are as recalled",
+)
+
+REDDY_2024 = Source(
+    key="REDDY_2024",
+    title="The mechanistic basis of data dependence and abrupt learning in an in-context classification task",
+    authors="Reddy",
+    year=2024,
+    identifier="arXiv:2312.03002",
+    claimed=(
+        "An induction head forms abruptly because three nested logits are learned one after the other, and properties "
+        "of the data decide between learning in context and learning in weights."
+    ),
+    read="abstract, reviews and public code; its minimal model is reconstructed here and may differ in detail",
 )

@@ -19,8 +19,9 @@ from toy_tasks.validation import seed_numbers
 ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 PARITY = 0x1BD11BDA
 
-# The simulator's own streams; a task or model splits its stream further.
+# The simulator's own streams, and one for tasks; a task or model splits its stream further.
 DATA, INITIAL, EVALUATION = 1, 2, 3
+RUN = 4  # what a task draws once per run, whatever the step
 
 
 def threefry2x32(key: tuple[Tensor, Tensor], counter: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

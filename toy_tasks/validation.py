@@ -87,3 +87,64 @@ def seed_numbers(name: str, value: Any) -> tuple[int, ...]:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
             raise ValueError(f"{name} must be integers in [0, 2^31), got {seed!r}")
     return tuple(int(seed) for seed in seeds)
+
+
+def finite_tensor(name: str, value: Any, axes: int) -> torch.Tensor:
+    """`value`, floating and finite with so many axes, none of them empty, as float64."""
+    tensor = value if isinstance(value, torch.Tensor) else torch.as_tensor(real_array(name, value, "a tensor"))
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"{name} must be float32 or float64, got {tensor.dtype}")
+    if tensor.ndim != axes or 0 in tensor.shape:
+        raise ValueError(f"{name} must have {axes} axes, none empty, got shape {tuple(tensor.shape)}")
+    finite = torch.isfinite(tensor)
+    if not finite.all():
+        raise ValueError(f"{name} must be finite, got {tensor[~finite][0].item()} among its entries")
+    return tensor.to(torch.float64)
+
+
+def index_tensor(name: str, value: Any, shape: tuple[int, ...], *, below: int) -> torch.Tensor:
+    """Integers of exactly this shape in 0..below-1, as int64."""
+    tensor = torch.as_tensor(value)
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+        raise TypeError(f"{name} must hold integers, got {tensor.dtype}")
+    if tensor.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got shape {tuple(tensor.shape)}")
+    outside = (tensor < 0) | (tensor >= below)
+    if outside.any():
+        raise ValueError(f"{name} must be in 0..{below - 1}, got {tensor[outside][0].item()}")
+    return tensor.to(torch.int64)
+
+
+def one_dtype(**tensors: Any) -> None:
+    """Refuse tensors of different dtype or device; what is no tensor counts as float64 on the CPU."""
+    known = {name: t for name, t in tensors.items() if isinstance(t, torch.Tensor)}
+    for what in ("dtype", "device"):
+        if len({getattr(t, what) for t in known.values()}) > 1:
+            got = ", ".join(f"{name} {getattr(t, what)}" for name, t in known.items())
+            raise TypeError(f"{' and '.join(known)} must have one {what}, got {got}")
+
+
+def increasing_steps(name: str, value: int | Iterable[int] | None, last: int) -> tuple[int, ...]:
+    """Which steps of 0..last: every how many (0 and the last always included), the steps themselves, or first and
+    last for None."""
+    if value is None:
+        return tuple(sorted({0, last}))
+    if not isinstance(value, Iterable):
+        return tuple(sorted({*range(0, last, count(name, value)), last}))
+    chosen = tuple(count(name, s, least=0) for s in value)
+    if not chosen or list(chosen) != sorted(set(chosen)) or chosen[-1] > last:
+        raise ValueError(f"{name} must be increasing steps in 0..{last}, got {chosen!r}")
+    return chosen
+
+
+def torch_device(device: Any) -> torch.device:
+    """A CPU or CUDA device that is there."""
+    try:
+        target = torch.device(device)
+    except (RuntimeError, TypeError):
+        target = torch.device("meta")
+    if target.type not in ("cpu", "cuda"):
+        raise ValueError(f"device must be 'cpu', 'cuda' or such as 'cuda:1', got {device!r}")
+    if target.type == "cuda" and (target.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device must be available, got {device!r} where torch sees {torch.cuda.device_count()} GPUs")
+    return target

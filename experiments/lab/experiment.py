@@ -77,7 +77,9 @@ def _data_file(name: str, module: ModuleType, config: Any | None, sweep: Sweep) 
     missing = [i for i, file in enumerate(files) if not file.exists()]
     for index, data in run_parts(name, [parts[i] for i in missing], sweep):
         store.save(files[missing[index]], data)
-    simulated = xr.combine_by_coords([store.load(file) for file in files], join="outer", combine_attrs="drop")
+    simulated = xr.combine_by_coords(
+        [store.load(file) for file in files], join="outer", compat="no_conflicts", combine_attrs="drop"
+    )
     merged = xr.merge([simulated, predicted], join="exact", combine_attrs="drop")
     store.save(target, merged.assign_attrs(experiment=name, config=json.dumps(asdict(config)), code=code))
     return target

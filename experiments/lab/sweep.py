@@ -30,17 +30,12 @@ class Sweep:
 
 
 def simulate_part(name: str, config: Any) -> xr.Dataset:
-    """One part, on one thread: floating-point sums depend on the number of threads, and results must not."""
-    import torch
-
+    """One part, on one thread."""
     from experiments import registry
+    from toy_tasks.threads import one_thread
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         return registry.load(name).simulate(config)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _numbered(index: int, name: str, config: Any) -> tuple[int, xr.Dataset]:

@@ -104,15 +104,14 @@ def certify(program: Margins, multipliers: Tensor, weights: Tensor, kind: Kind) 
     dual = dual_norm(program.combine(p), kind)
     lower = torch.where(total > 0, 1 / dual, 0.0)
     feasible, upper = _feasible_point(program, weights, kind)
-    largest = program.gram.diagonal(dim1=-2, dim2=-1).amax(dim=-1).sqrt()
-    infeasible = (total > 0) & (dual <= SMALLEST * largest)
+    infeasible = (total > 0) & (dual <= SMALLEST * program.lengths.amax(dim=-1))
     return Certificate(feasible, p, lower, torch.where(infeasible, torch.inf, upper), infeasible)
 
 
 def _feasible_point(program: Margins, weights: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
     """W / mu and its norm; NaN and infinity where W has no positive margin."""
     margins, size = program.of(weights), torch.linalg.matrix_norm(weights)
-    rounding = RELAXED_ROUNDING * program.gram.diagonal(dim1=-2, dim2=-1).sqrt() * size[:, None]
+    rounding = RELAXED_ROUNDING * program.lengths * size[:, None]
     relaxed = program.bounds == 0
     worst = torch.where(relaxed, torch.inf, margins / program.bounds).amin(dim=1)
     fine = (worst > 0) & ~(relaxed & (margins < -rounding)).any(dim=1)

@@ -42,39 +42,54 @@ def block_pivoting(gram: Tensor, bounds: Tensor, *, rounds: int = 60) -> Tensor:
 
     Flips every violated index at once; after three rounds that do not reduce their number, only the last one.
     """
-    size, m = bounds.shape
-    result = torch.full_like(bounds, torch.nan)
-    running = torch.arange(size, device=gram.device)
-    free = torch.ones(size, m, dtype=torch.bool, device=gram.device)
-    fewest, patience = torch.full((size,), m + 1, device=gram.device), torch.full((size,), 3, device=gram.device)
-    last = torch.arange(m, device=gram.device)
+    result, running = torch.full_like(bounds, torch.nan), torch.arange(len(bounds), device=gram.device)
+    free = torch.ones_like(bounds, dtype=torch.bool)
+    fewest, patience = torch.full_like(running, bounds.shape[1] + 1), torch.full_like(running, 3)
+    last = torch.arange(bounds.shape[1], device=gram.device)
     for _ in range(rounds):
-        g, b, f = gram[running], bounds[running], free[running]
-        x, failed = _solve_on(g, b, f)
-        slack = (g @ x[..., None])[..., 0] - b
-        wrong = torch.where(f, x < -1e-13 * x.abs().amax(dim=1, keepdim=True), slack < -1e-12)
+        x, failed = _solve_on(gram, bounds, free)
+        slack = (gram * x[:, None]).sum(dim=2) - bounds
+        wrong = torch.where(free, x < -1e-13 * x.abs().amax(dim=1, keepdim=True), slack < -1e-12)
         count = wrong.sum(dim=1)
         done = ~failed & (count == 0)
         result[running[done]] = x[done].clamp(min=0)
-        improved = count < fewest[running]
-        patience[running] = torch.where(improved, 3, patience[running] - 1)
-        fewest[running] = torch.minimum(fewest[running], count)
+        patience = torch.where(count < fewest, 3, patience - 1)
+        fewest = torch.minimum(fewest, count)
         only_last = wrong & (last == torch.where(wrong, last, -1).amax(dim=1, keepdim=True))
-        free[running] = f ^ torch.where((patience[running] >= 0)[:, None], wrong, only_last)
-        running = running[~done & ~failed]
-        if not len(running):
+        free = free ^ torch.where((patience >= 0)[:, None], wrong, only_last)
+        keep = ~done & ~failed
+        if not keep.any():
             break
+        if not keep.all():
+            state = (running, gram, bounds, free, fewest, patience)
+            running, gram, bounds, free, fewest, patience = (x[keep] for x in state)
     return result
 
 
 def _solve_on(gram: Tensor, bounds: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
-    """x with G_FF x_F = b_F and 0 elsewhere, refined once, and whether the factorisation failed."""
-    masked = torch.where(free[:, :, None] & free[:, None, :], gram, 0.0) + torch.diag_embed((~free).to(gram.dtype))
-    factor, info = torch.linalg.cholesky_ex(masked)
-    target = torch.where(free, bounds, 0.0)[..., None]
-    x = torch.cholesky_solve(target, factor)
-    x = x + torch.cholesky_solve(target - masked @ x, factor)
-    return x[..., 0], (info != 0) | ~torch.isfinite(x[..., 0]).all(dim=1)
+    """x with G_FF x_F = b_F and 0 elsewhere, and whether the factorisation failed."""
+    largest = int(free.sum(dim=1).max())
+    if largest > 0.8 * free.shape[1]:
+        return _solve_masked(gram, bounds, free)
+    order = free.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, : max(largest, 1)]
+    batch = torch.arange(len(gram), device=gram.device)[:, None, None]
+    block = gram[batch, order[:, :, None], order[:, None, :]]
+    x, failed = _solve_masked(block, bounds.gather(1, order), free.gather(1, order))
+    return torch.zeros_like(bounds).scatter(1, order, x), failed
+
+
+def _solve_masked(gram: Tensor, bounds: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
+    factor, info = torch.linalg.cholesky_ex(_masked(gram, free).mT)  # LAPACK's own layout: no transposed copy
+    x = torch.cholesky_solve(torch.where(free, bounds, 0.0)[..., None], factor)[..., 0]
+    return x, (info != 0) | ~torch.isfinite(x).all(dim=1)
+
+
+def _masked(gram: Tensor, free: Tensor) -> Tensor:
+    """G with unit rows and columns outside F."""
+    inside = free.to(gram.dtype)
+    masked = (gram * inside[:, :, None]).mul_(inside[:, None, :])
+    masked.diagonal(dim1=-2, dim2=-1).add_(1 - inside)
+    return masked
 
 
 def _polished(program: Margins, p: Tensor) -> Certificate:
@@ -83,8 +98,7 @@ def _polished(program: Margins, p: Tensor) -> Certificate:
     Corrections are added to W itself: multipliers alone cannot give margins better than rounding times ||W||^2.
     """
     support = p > 1e-9 * p.amax(dim=1, keepdim=True)
-    masked = torch.where(support[:, :, None] & support[:, None, :], program.gram, 0.0)
-    factor, _ = torch.linalg.cholesky_ex(masked + torch.diag_embed((~support).to(masked.dtype)))
+    factor, _ = torch.linalg.cholesky_ex(_masked(program.gram, support))
     x, weights = torch.zeros_like(p), torch.zeros_like(program.combine(p))
     for _ in range(5):
         residual = torch.where(support, program.bounds - program.of(weights), 0.0)

@@ -16,6 +16,7 @@ from torch import Tensor
 from theory.attention_svm.checks import float_tensor
 from theory.attention_svm.problem import Margins, TokenSelection
 from theory.attention_svm.solver import Solution, solve
+from theory.validation import real
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,3 +100,17 @@ def solve_multi_token(problem: MultiTokenSelection) -> MultiTokenSolution:
     projected = projected - (projected @ basis) @ basis.mT
     solution = solve(Margins(projected, torch.ones_like(projected[:, :1])))
     return MultiTokenSolution(finite.reshape(shape), solution.weights.reshape(shape), solution)
+
+
+def penalised_attention(values: Tensor, penalty: float) -> Tensor:
+    """The limiting softmax (..., T) of one sequence under the head v^T o - penalty ||o||^2, for orthonormal tokens.
+
+    values  X v, (..., T); penalty > 0. It is the Euclidean projection of X v / (2 penalty) on the simplex: with u
+    sorted downwards the first k entries stay positive, k the last with u_k > (u_1 + ... + u_k - 1) / k.
+    """
+    worth = float_tensor("values", values, 1).to(torch.float64) / (2 * real("penalty", penalty, above=0.0))
+    ordered = worth.sort(dim=-1, descending=True).values
+    counts = torch.arange(1, worth.shape[-1] + 1, dtype=worth.dtype, device=worth.device)
+    levels = (ordered.cumsum(dim=-1) - 1) / counts
+    last = (ordered > levels).sum(dim=-1, keepdim=True) - 1
+    return (worth - levels.gather(-1, last)).clamp(min=0)

@@ -20,22 +20,19 @@ SHORTEN = 0.98  # of the way to the boundary of the cone
 WANTED_GAP = 1e-11
 
 
-def nuclear(program: Margins, start: Tensor, *, rounds: int = 60) -> Certificate:
-    """Multipliers, weights and proven bounds for a flat batch of feasible programs.
-
-    `start` (B,): the size of the solution, such as its Frobenius counterpart's norm.
-    """
-    state = _State.centred(program, start)
+def nuclear(program: Margins, start: Certificate, *, rounds: int = 60) -> Certificate:
+    """Multipliers, weights and proven bounds for a flat batch of feasible programs, from their Frobenius solutions."""
+    state = _State.near(program, start)
     best = certify(program, state.dual, state.weights(program), "nuclear")
-    running = torch.arange(len(start), device=start.device)
+    running = torch.arange(len(start.upper), device=start.upper.device)
     for _ in range(rounds):
-        state, moved = state.step(program.take(running))
-        found = certify(program.take(running), state.dual, state.weights(program), "nuclear")
-        best = best.improved(running, found)
+        state, moved = state.step(program)
+        best = best.improved(running, certify(program, state.dual, state.weights(program), "nuclear"))
         keep = moved & best.take(running).open(WANTED_GAP)
-        running, state = running[keep], state.take(keep)
-        if not len(running):
+        if not keep.any():
             break
+        if not keep.all():
+            running, state, program = running[keep], state.take(keep), program.take(keep)
     return best
 
 
@@ -48,12 +45,19 @@ class _State:
     dual: Tensor
 
     @classmethod
-    def centred(cls, program: Margins, size: Tensor) -> _State:
-        """lambda constant with ||M||_op = 1/2, X = size I, and t such that both complementarities agree."""
-        ones = torch.ones_like(program.bounds)
-        level = 0.5 / torch.linalg.matrix_norm(program.combine(ones), 2)
-        eye = torch.eye(sum(program.combine(ones).shape[1:]), dtype=ones.dtype, device=ones.device)
-        return cls(size[:, None, None] * eye, (size / 2 / level)[:, None] * ones, level[:, None] * ones)
+    def near(cls, program: Margins, start: Certificate) -> _State:
+        """Well inside both cones: twice the Frobenius weights, so that the primal is feasible, and nine tenths of their
+        multipliers with one tenth of the mean, scaled to ||M||_op = 1/2."""
+        weights = 2 * start.weights
+        d, e = weights.shape[1:]
+        largest = torch.linalg.matrix_norm(weights, 2)[:, None, None]
+        primal = 1.2 * largest * torch.eye(d + e, dtype=weights.dtype, device=weights.device)
+        primal[:, :d, d:], primal[:, d:, :d] = weights, weights.mT
+        slack = program.of(weights) - program.bounds
+        slack = torch.maximum(slack, program.bounds.amax(dim=1, keepdim=True) / 10)
+        dual = 0.9 * start.multipliers + 0.1 * start.multipliers.mean(dim=1, keepdim=True)
+        level = 0.5 / torch.linalg.matrix_norm(program.combine(dual), 2)
+        return cls(primal, slack, level[:, None] * dual)
 
     def take(self, which: Tensor) -> _State:
         return _State(self.primal[which], self.slack[which], self.dual[which])
@@ -88,11 +92,12 @@ class _Newton:
     def __init__(self, program: Margins, state: _State) -> None:
         self.program, self.state = program, state
         self.d = program.rows.shape[-1]
-        self.cone = self._embedded(program.combine(state.dual))
-        self.cone = -self.cone + 0.5 * torch.eye(self.cone.shape[-1], dtype=self.cone.dtype, device=self.cone.device)
+        self.eye = torch.eye(state.primal.shape[-1], dtype=state.primal.dtype, device=state.primal.device)
+        self.cone = 0.5 * self.eye - self._embedded(program.combine(state.dual))
         self.cone_factor, info = torch.linalg.cholesky_ex(self.cone)
         self.primal_factor, primal_info = torch.linalg.cholesky_ex(state.primal)
-        self.inverse = torch.cholesky_inverse(self.cone_factor)
+        # of a failed factorisation `cholesky_inverse` would raise, for all problems
+        self.inverse = torch.cholesky_inverse(torch.where((info == 0)[:, None, None], self.cone_factor, self.eye))
         self.schur_factor, schur_info = torch.linalg.cholesky_ex(self._schur())
         self.usable = (info == 0) & (primal_info == 0) & (schur_info == 0)
 
@@ -106,12 +111,13 @@ class _Newton:
 
     def _schur(self) -> Tensor:
         """<A_k, sym(X A_l S^{-1})> + diag(t / lambda), with the embedded constraint matrices A_k."""
-        d, a, z, x, inverse = self.d, self.program.rows, self.program.row_queries, self.state.primal, self.inverse
-        a_x_z, a_s_z = a @ x[:, :d, d:] @ z.mT, a @ inverse[:, :d, d:] @ z.mT
-        total = (a @ x[:, :d, :d] @ a.mT) * (z @ inverse[:, d:, d:] @ z.mT)
-        total = total + (z @ x[:, d:, d:] @ z.mT) * (a @ inverse[:, :d, :d] @ a.mT)
-        total = (total + a_x_z * a_s_z.mT + a_x_z.mT * a_s_z) / 4
-        return (total + total.mT) / 2 + torch.diag_embed(self.state.slack / self.state.dual)
+        d, a, z, x, s = self.d, self.program.rows, self.program.row_queries, self.state.primal, self.inverse
+        total = (a @ x[:, :d, :d] @ a.mT).mul_(z @ s[:, d:, d:] @ z.mT)  # in place: m x m blocks are what this costs
+        total.addcmul_(z @ x[:, d:, d:] @ z.mT, a @ s[:, :d, :d] @ a.mT)
+        total.addcmul_(a @ x[:, :d, d:] @ z.mT, z @ s[:, d:, :d] @ a.mT)
+        total.addcmul_(z @ x[:, d:, :d] @ a.mT, a @ s[:, :d, d:] @ z.mT)
+        total.div_(4).diagonal(dim1=-2, dim2=-1).add_(self.state.slack / self.state.dual)
+        return total
 
     def _of(self, matrix: Tensor) -> Tensor:
         """<A_k, Y> = a_k^T Y12 z_k of symmetric Y."""
@@ -148,8 +154,7 @@ class _Newton:
 
     def complementarity(self, state: _State) -> Tensor:
         """(<X, S> + t.lambda) / (D + m)."""
-        eye = 0.5 * torch.eye(self.cone.shape[-1], dtype=self.cone.dtype, device=self.cone.device)
-        cone = eye - self._embedded(self.program.combine(state.dual))
+        cone = 0.5 * self.eye - self._embedded(self.program.combine(state.dual))
         total = (state.primal * cone).sum(dim=(1, 2)) + (state.slack * state.dual).sum(dim=1)
         return total / (cone.shape[-1] + self.program.size)
 

@@ -1,7 +1,9 @@
-"""The regularisation path: minimisers of the attention loss over balls ||W||_F <= R, whose direction tends to W_mm.
+"""The regularisation path: minimisers of the attention loss over balls of radius R, whose direction tends to W_mm.
 
-The loss is mean_i log(1 + e^{-u_i}) with u_i = gamma_i . softmax(X_i W z_i) and scores gamma_it = Y_i v^T x_it. It has
-no minimiser of finite norm, so that solutions lie on the sphere. There L - L* underflows long before R matters, and its
+For weights W the ball is ||W||_F <= R; for factors, W = K Q^T, it is ||K||_F^2 + ||Q||_F^2 <= 2 R, which is the nuclear
+ball ||W||_* <= R when K and Q have min(n, d) columns. The loss is mean_i log(1 + e^{-u_i}) with u_i = gamma_i .
+softmax(X_i W z_i) and scores gamma_it = Y_i v^T x_it. It has no minimiser of finite norm, so that solutions lie on the
+sphere. There L - L* underflows long before R matters, and its
 curvature with it; `log_excess` is the logarithm of L - L*, from logarithms only, and Newton's method on the sphere
 minimises that.
 """
@@ -16,8 +18,9 @@ from torch import Tensor
 
 from theory.attention_svm.checks import float_tensor
 from theory.attention_svm.problem import TokenSelection
-from theory.attention_svm.solver import solve
+from theory.attention_svm.solver import Norm, solve
 
+CLOSE = 1e-6  # at a gradient this close to radial, rounding of the loss could refuse the Newton step that is right
 NEAR = 1e-4  # below this share a Taylor polynomial replaces a quotient; its remainder is below 1e-12
 
 
@@ -42,13 +45,16 @@ def _log_slope(delta: Tensor, sigma: Tensor) -> Tensor:
     return torch.where(delta < NEAR, series, torch.log1p(sigma * torch.expm1(safe)) / safe).log()
 
 
-def regularization_path(problem: TokenSelection, scores: Tensor, radii: Tensor, *, rounds: int = 60) -> Tensor:
-    """Minimisers W (..., R, d, d) of the logistic attention loss over ||W||_F <= R, one for each of `radii` (R,).
+def regularization_path(
+    problem: TokenSelection, scores: Tensor, radii: Tensor, *, norm: Norm = "frobenius", rounds: int = 60
+) -> Tensor:
+    """Minimisers W (..., R, d, d) of the logistic attention loss over ||W|| <= R, one for each of `radii` (R,).
 
+    norm    "frobenius", or "nuclear" for the path of the factors: see `balanced_factors`.
     scores gamma (..., n, T), largest in each row, and only there, at `problem.selected`: the selection must be optimal
     and feasible, else `ValueError`. Newton's method on the sphere starts in the direction of W_mm, so at radii where
-    the loss has several minimisers this is the one near W_mm. Raises `RuntimeError` if the gradient is not parallel to
-    -W within 1e-8 at the end.
+    the loss has several minimisers this is the one near W_mm. Raises `RuntimeError` if at the end -gradient is not,
+    within 1e-8, what the ball allows: parallel to W, or with <-gradient, W> = R ||gradient||_op for the nuclear norm.
     """
     gamma = float_tensor("scores", scores, 2).to(torch.float64)
     lengths = float_tensor("radii", radii, 1).to(torch.float64)
@@ -59,12 +65,23 @@ def regularization_path(problem: TokenSelection, scores: Tensor, radii: Tensor, 
     gap = gamma.gather(-1, problem.selected[..., None]) - gamma.gather(-1, problem.others)
     if (gap <= 0).any():
         raise ValueError(f"scores must be largest at selected, got a token ahead by {-gap.min().item()}")
-    solution = solve(problem)
+    solution = solve(problem, norm)
     if not solution.feasible.all():
         raise ValueError("problem must be feasible, got an infeasible selection")
     parts = _flat(problem.tokens, 3), _flat(problem.queries, 2), _flat(gamma, 2), _flat(solution.weights, 2)
-    paths = [torch.stack([_minimiser(*one, r, rounds) for r in lengths]) for one in zip(*parts, strict=True)]
+    find = _minimiser if norm == "frobenius" else _factored_minimiser
+    paths = [torch.stack([find(*one, r, rounds) for r in lengths]) for one in zip(*parts, strict=True)]
     return torch.stack(paths).reshape(*gamma.shape[:-2], *paths[0].shape)
+
+
+def balanced_factors(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """K = U S^{1/2} and Q = V S^{1/2} (..., d, r) of W = U S V^T = K Q^T (..., d, e): the factors of least norm.
+
+    Then K^T K = Q^T Q and (||K||_F^2 + ||Q||_F^2) / 2 = ||W||_*; every other pair with this product has more.
+    """
+    u, s, v = torch.linalg.svd(weights, full_matrices=False)
+    root = s.sqrt()[..., None, :]
+    return u * root, v.mT * root
 
 
 def _flat(x: Tensor, own: int) -> Tensor:
@@ -78,24 +95,63 @@ def _minimiser(
     """One minimiser, in coordinates of the span of the difference matrices, in which the whole path lies."""
     basis = _span(tokens, queries)
 
-    def loss(coordinates: Tensor) -> Tensor:
-        weights = (basis @ coordinates).reshape(direction.shape)
-        return log_excess(weights, tokens, queries, scores)
+    def weights(w: Tensor) -> Tensor:
+        return (basis @ w).reshape(direction.shape)
 
-    w = basis.mT @ direction.flatten()
+    def loss(w: Tensor) -> Tensor:
+        return log_excess(weights(w), tokens, queries, scores)
+
+    w = _on_sphere(loss, basis.mT @ direction.flatten(), radius, rounds)
+    g = torch.func.grad(loss)(w)
+    _check(1 + (g @ w / (g.norm() * w.norm())).item(), radius)
+    return weights(w)
+
+
+def _factored_minimiser(
+    tokens: Tensor, queries: Tensor, scores: Tensor, direction: Tensor, radius: Tensor, rounds: int
+) -> Tensor:
+    """One minimiser over the nuclear ball, as Q1 K Q^T Q2^T in the spans Q1 of token differences and Q2 of queries."""
+    left, right = _row_span((tokens[:, 1:] - tokens[:, :1]).flatten(0, 1)), _row_span(queries)
+    k, q = balanced_factors(left.mT @ direction @ right)
+    shapes = k.shape, q.shape
+
+    def weights(w: Tensor) -> Tensor:
+        k, q = (part.reshape(shape) for part, shape in zip(w.split([k_size, len(w) - k_size]), shapes, strict=True))
+        return left @ k @ q.mT @ right.mT
+
+    def loss(w: Tensor) -> Tensor:
+        return log_excess(weights(w), tokens, queries, scores)
+
+    k_size = k.numel()
+    # columns that W_mm does not use start away from 0, where the loss is stationary in them whether they help or not
+    nudge = 1e-3 * k.norm() * torch.eye(max(k.shape[0], q.shape[0]), k.shape[1], dtype=k.dtype)
+    start = torch.cat([(k + nudge[: len(k)]).flatten(), (q + nudge[: len(q)]).flatten()])
+    found = weights(_on_sphere(loss, start, (2 * radius).sqrt(), rounds))
+    gradient = torch.func.grad(log_excess)(found, tokens, queries, scores)
+    pull = -(gradient * found).sum() / (torch.linalg.matrix_norm(gradient, 2) * radius)
+    _check(1 - pull.item(), radius)
+    return found
+
+
+def _on_sphere(loss: Callable[[Tensor], Tensor], w: Tensor, radius: Tensor, rounds: int) -> Tensor:
+    """A minimiser of `loss` on the sphere of this radius, by Newton's method from the direction of w."""
     w = radius * w / w.norm()
     gradient, hessian = torch.func.grad(loss), torch.func.jacrev(torch.func.grad(loss))
+    before = math.inf
     for _ in range(rounds):
         g = gradient(w)
-        off = g - (g @ w) / (w @ w) * w
-        if off.norm() <= 1e-12 * g.norm():
+        off = ((g - (g @ w) / (w @ w) * w).norm() / g.norm()).item()
+        if off <= 1e-12 or (before <= CLOSE and off >= before):  # rounding is reached
             break
-        w = _searched(loss, w, _newton(w, g, hessian(w)), radius)
-    g = gradient(w)
-    miss = 1 + (g @ w / (g.norm() * w.norm())).item()
+        before = off
+        step = _newton(w, g, hessian(w))
+        w = radius * (w + step) / (w + step).norm() if off <= CLOSE else _searched(loss, w, step, radius)
+    return w
+
+
+def _check(miss: float, radius: Tensor) -> None:
     if not miss <= 1e-8:
-        raise RuntimeError(f"the path did not converge at radius {radius.item():g}: 1 + cos(gradient, W) = {miss:.1e}")
-    return (basis @ w).reshape(direction.shape)
+        raise RuntimeError(f"the path did not converge at radius {radius.item():g}: off the optimality by {miss:.1e}")
 
 
 def _newton(w: Tensor, gradient: Tensor, hessian: Tensor) -> Tensor:
@@ -122,5 +178,10 @@ def _searched(loss: Callable[[Tensor], Tensor], w: Tensor, step: Tensor, radius:
 def _span(tokens: Tensor, queries: Tensor) -> Tensor:
     """An orthonormal basis (d d, r) of the span of all (x_it - x_i0) z_i^T."""
     matrices = torch.einsum("ntd,ne->ntde", tokens[:, 1:] - tokens[:, :1], queries).flatten(0, 1).flatten(1)
-    _, singular, vectors = torch.linalg.svd(matrices, full_matrices=False)
+    return _row_span(matrices)
+
+
+def _row_span(matrix: Tensor) -> Tensor:
+    """An orthonormal basis (d, r) of the span of the rows of a matrix (k, d)."""
+    _, singular, vectors = torch.linalg.svd(matrix, full_matrices=False)
     return vectors[singular > 1e-12 * singular[0]].mT

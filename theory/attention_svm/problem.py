@@ -72,7 +72,12 @@ class Margins:
     @cached_property
     def gram(self) -> Tensor:
         """<A_k, A_l> = (a_k . a_l)(z_k . z_l), (..., m, m)."""
-        return (self.rows @ self.rows.mT) * (self.row_queries @ self.row_queries.mT)
+        return (self.rows @ self.rows.mT).mul_(self.row_queries @ self.row_queries.mT)
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """||A_k||_F = ||a_k|| ||z_k||, (..., m)."""
+        return self.rows.norm(dim=-1) * self.queries.norm(dim=-1)[..., self.owner]
 
     def of(self, weights: Tensor) -> Tensor:
         """The margins a_k^T W z_k, (..., m), of weights (..., d, e)."""

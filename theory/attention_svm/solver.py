@@ -96,7 +96,7 @@ def _nuclear_where_feasible(program: Margins, start: Certificate) -> Certificate
     feasible = torch.isfinite(start.upper)
     found = start.for_norm(program, "nuclear")
     if feasible.any():
-        found = found.improved(feasible, nuclear(program.take(feasible), start.upper[feasible]))
+        found = found.improved(feasible, nuclear(program.take(feasible), start.take(feasible)))
     return found
 
 

@@ -5,7 +5,16 @@ strategy. Strategies draw raw numbers within the hypotheses; the instance types 
 Rooms above `theory` register their own types with the same decorator. `registry` holds what all topics share.
 """
 
-from theory.domains import attention, attention_svm, joma, random_features, scan_and_snap, sinks
+from theory.domains import (
+    attention,
+    attention_svm,
+    joma,
+    nested_logits,
+    product_flow,
+    random_features,
+    scan_and_snap,
+    sinks,
+)
 from theory.domains.registry import arrays, domain, floats, simplex_rows, strategy_for
 
 __all__ = [
@@ -15,6 +24,8 @@ __all__ = [
     "domain",
     "floats",
     "joma",
+    "nested_logits",
+    "product_flow",
     "random_features",
     "scan_and_snap",
     "simplex_rows",

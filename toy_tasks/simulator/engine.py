@@ -22,7 +22,7 @@ from toy_tasks.simulator.capture import accelerate
 from toy_tasks.simulator.optimizers import Optimizer, Params, State
 from toy_tasks.simulator.replicas import bind, per_replica
 from toy_tasks.task import Batch, Task
-from toy_tasks.validation import choice, count, seed_numbers
+from toy_tasks.validation import choice, count, increasing_steps, seed_numbers, torch_device
 
 Measures = Callable[[Params, Batch], dict[str, Tensor]]
 Numbers = dict[str, dict[str, Tensor]]
@@ -107,9 +107,9 @@ def simulate(
     """
     seeds = seed_numbers("seeds", seeds)
     steps, batch, evaluation = count("steps", steps, least=0), count("batch", batch), count("evaluation", evaluation)
-    recorded = _recorded_steps(record, steps)
+    recorded = increasing_steps("record", record, steps)
     choice("dtype", dtype, (torch.float32, torch.float64))
-    target = _device(device)
+    target = torch_device(device)
     if hasattr(model, "sized_for"):
         model = model.sized_for(task)
     numbers = {
@@ -126,29 +126,6 @@ def simulate(
         chunk_run = Chunk(plan, [seeds[i] for i in padded], own)
         parts.append(chunk_run.run(len(rows), steps, progress))
     return _joined(seeds, recorded, parts)
-
-
-def _recorded_steps(record: int | Iterable[int] | None, steps: int) -> tuple[int, ...]:
-    if record is None:
-        return tuple(sorted({0, steps}))
-    if not isinstance(record, Iterable):
-        return tuple(sorted({*range(0, steps, count("record", record)), steps}))
-    chosen = tuple(count("record", s, least=0) for s in record)
-    if not chosen or list(chosen) != sorted(set(chosen)) or chosen[-1] > steps:
-        raise ValueError(f"record must be increasing steps in 0..{steps}, got {chosen!r}")
-    return chosen
-
-
-def _device(device: str) -> torch.device:
-    try:
-        target = torch.device(device)
-    except (RuntimeError, TypeError):
-        target = torch.device("meta")
-    if target.type not in ("cpu", "cuda"):
-        raise ValueError(f"device must be 'cpu', 'cuda' or such as 'cuda:1', got {device!r}")
-    if target.type == "cuda" and (target.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device must be available, got {device!r} where torch sees {torch.cuda.device_count()} GPUs")
-    return target
 
 
 def _chunk_size(chunk: int | None, replicas: int, device: torch.device) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 Say = Callable[[str], None]
@@ -22,16 +21,3 @@ def seconds(action: Callable[[], Any], *, repeats: int = 5, wait: Callable[[], N
         wait()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """torch on one thread, then on as many as before."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.lab.timing import Say, one_thread, seconds
+from experiments.lab.bench.timing import Say, seconds
+from toy_tasks.threads import one_thread
 
 
 def head_by_head(weights: Any, query: Any, keys: Any) -> Any:
