@@ -24,7 +24,7 @@ def by_name(claim: claims.Claim) -> str:
 
 
 ALL = claims.all_claims()
-TRAINED = (pytest.mark.slow, pytest.mark.xdist_group("training"))
+TRAINED = (pytest.mark.figures, pytest.mark.xdist_group("training"))
 EXPERIMENTS = [c for c in ALL if c.violation.__module__.startswith("experiments.")]  # most need stored results
 CASES = [pytest.param(c, marks=TRAINED if c in EXPERIMENTS else (), id=c.name) for c in ALL]
 

@@ -14,6 +14,9 @@ from experiments.lab.records import read_records
 from experiments.lab.sweep import Sweep
 
 NAMES = list(registry.experiment_modules())
+QUICK = ("icl_ideal_head", "rfa_training_staircase", "scan_and_snap_attention", "sink_flow", "svm_trajectories")
+"""One cheap experiment of each topic, always run; the others need the data that `make figures` makes."""
+AS_FIGURES = (pytest.mark.figures, pytest.mark.xdist_group("training"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -26,8 +29,7 @@ def test_experiment_has_the_five_parts_and_two_profiles(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("training")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else AS_FIGURES) for n in NAMES])
 def test_quick_profile_agrees_with_theory(name: str, tmp_path: Path) -> None:
     said: list[str] = []
     config = profile(registry.load(name), "quick")
@@ -41,7 +43,7 @@ def test_quick_profile_agrees_with_theory(name: str, tmp_path: Path) -> None:
     assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
-@pytest.mark.slow
+@pytest.mark.figures
 @pytest.mark.xdist_group("training")
 def test_quick_training_meets_the_small_configuration() -> None:
     """Sink weight above 0.5 at step 750 in 5 of 5 seeds, value ratio below 0.35 (synthetic table)."""

@@ -69,7 +69,9 @@ def test_largest_biased_diagonal() -> None:
     assert largest_diagonal(0.0) == pytest.approx(1.0, rel=1e-15)
 
 
-@pytest.mark.parametrize(("a", "b"), [(-0.0, -1.0), (1.0, -0.0), (-0.0, -0.0), (-1e-252, 0.0), (-1e-200, -1e-200)])
+@pytest.mark.parametrize(
+    ("a", "b"), [(-0.0, -1.0), (1.0, -0.0), (-0.0, -0.0), (-1e-252, 0.0), (0.0, 5e-324), (-1e-199, -1e-199)]
+)
 def test_orthant_at_zeros_of_either_sign(a: float, b: float) -> None:
     """A mean of -0 is 0, and products of tiny means do not underflow: -0 came out as another quadrant's."""
     assert orthant_probability(a, b, 0.3) == pytest.approx(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from theory.attention_svm import TokenSelection, log_excess, solve, solve_entrywise
+from toy_tasks.threads import one_thread
 from toy_tasks.token_selection import (
     Arithmetic,
     Factors,
@@ -332,3 +333,19 @@ def test_prompt_and_head_move_by_their_own_gradients() -> None:
     ours = train_jointly(tokens, labels, *start, NormalizedDescent(0.1), steps=30)
     torch.testing.assert_close(ours.prompts[:, -1], p, rtol=0, atol=1e-12)
     torch.testing.assert_close(ours.heads[:, -1], v, rtol=0, atol=1e-12)
+
+
+def test_one_thread_is_for_the_inside_alone() -> None:
+    def fail() -> None:
+        with one_thread():
+            assert torch.get_num_threads() == 1
+            raise ZeroDivisionError
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -3,7 +3,8 @@
 Normalised descent, rate 0.1, on the published random problems (n = 6, T = 8, d = 10). W goes to the Frobenius solution.
 For factors K Q^T the published curve towards the nuclear one rests on a weight decay of 2.2e-16: the same arithmetic
 without it loses the direction to rounding, exact gradients without it arrive later, and exact gradients with it give
-the published curve. That curve shows the regularisation path, not descent on the loss alone.
+the published curve. That curve shows the regularisation path, not descent on the loss alone. What is selected at step
+2000 is not always what stays: in 3 of 100 runs of W (full profile, to step 8000) another token takes over later.
 """
 
 from __future__ import annotations
@@ -278,10 +279,11 @@ def figure(data: xr.Dataset) -> Figure:
             points(factors, data.step, data.nuclear.sel(run=run).mean("seed").values[None], index=index, label=label)
     attention.set(title="Attention on the selected token", xlabel="step", xscale="log")
     weights.set(title="W: cosine to the two solutions", xlabel="step", xscale="log", ylim=(-0.35, 1.08))
-    factors.set(title="$K Q^T$: mean cosine to the nuclear solution", xlabel="step", xscale="log", ylim=(0.45, 1.03),
+    factors.set(title="$K Q^T$: mean cosine to the nuclear solution", xlabel="step", xscale="log", ylim=(0.15, 1.03),
                 xlim=(15, None))  # fmt: skip
-    for axes in (attention, weights, factors):
-        axes.legend(loc="lower right", fontsize=6.5)
+    attention.legend(loc="lower right", fontsize=6.5)
+    weights.legend(loc="lower right", fontsize=6.5)
+    factors.legend(loc="lower left", fontsize=6.5)
     return out
 
 

@@ -142,6 +142,45 @@ def many_classes_are_learned_in_context() -> float:
     return float(max(*(0.9 - x.min() for x in high), *(x.max() - 0.2 for x in low)))
 
 
+@claim(
+    statement="A skewed class law makes frequent classes frequent in bursty training sequences, as published.",
+    source=REDDY_2024,
+    kind="refuted",
+    tolerance=0.0,
+    counterexample=lambda: (),
+)
+def zipf_skews_bursty_sequences() -> float:
+    """0.1 less the change in the share of class 0 from alpha = 0 to 1.5, over 4000 sequences of distinct labels."""
+    shares = []
+    for zipf in (0.0, 1.5):
+        task = replace(points_of(Config(classes=(64,)))[0][2], zipf=zipf)
+        shares.append(float((drawn(task)["classes"] == 0).double().mean()))
+    return 0.1 - abs(shares[1] - shares[0])
+
+
+@claim(
+    statement="Contexts of the in-weights evaluation do not show the target's label.",
+    source=REDDY_2024,
+    kind="refuted",
+    tolerance=0.0,
+    counterexample=lambda: (),
+)
+def in_weights_contexts_do_not_help() -> float:
+    """The share, beyond 0.05, of sequences that do, at K = 256, L = 32, N = 8, alpha = 1.5: by the formula 0.604."""
+    from toy_tasks.in_context_classification import InContextClassification
+
+    task = InContextClassification(256, 32, 1, zipf=1.5).evaluation("in_weights")
+    labels = drawn(task)["labels"]
+    return float((labels[..., :-1] == labels[..., -1:]).any(dim=-1).double().mean()) - 0.05
+
+
+def drawn(task: InContextClassification) -> dict[str, Any]:
+    """4000 sequences of seed 0."""
+    from toy_tasks.randomness import EVALUATION, Key
+
+    return task.sample(Key.of((0,), EVALUATION), 4000)
+
+
 # --------------------------------------------------------------------------------------------------- checks and figure
 
 

@@ -145,6 +145,40 @@ def patterns_and_accuracy_rise_together() -> float:
     return float(max(apart, 0.8 - last.previous_token.min(), 0.8 - last.induction.min()))
 
 
+@claim(
+    statement="Before the head appears the loss rests at log N, the loss of copying any label of the context.",
+    source=REDDY_2024,
+    kind="refuted",
+    tolerance=0.0,
+    counterexample=lambda: (),
+)
+def loss_rests_at_log_n() -> float:
+    """By how much more than 0.1 nats above log N the loss is just before accuracy passes 0.35, in the closest seed."""
+    data = results("icl_transition")
+    early = first_step(data.accuracy, 0.35)
+    before = [float(data.loss.isel(seed=i).sel(step=s - 50)) for i, s in enumerate(early) if np.isfinite(s) and s >= 50]
+    return min(before) - float(data.labels_known) - 0.1
+
+
+@claim(
+    statement="The previous-token pattern only strengthens on the way to an induction head.",
+    source=REDDY_2024,
+    kind="refuted",
+    tolerance=0.0,
+    counterexample=lambda: (),
+)
+def previous_token_attention_only_rises() -> float:
+    """Its median fall before accuracy passes 0.35, beyond 0.02, over the seeds that learn."""
+    data = results("icl_transition")
+    early = first_step(data.accuracy, 0.35)
+    falls = []
+    for row, step in enumerate(early):
+        if np.isfinite(step):
+            before = data.previous_token.isel(seed=row).sel(step=slice(None, step))
+            falls.append(float(before[0] - before.min()))
+    return float(np.median(falls)) - 0.02
+
+
 # --------------------------------------------------------------------------------------------------- checks and figure
 
 

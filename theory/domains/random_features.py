@@ -11,7 +11,7 @@ from theory.domains.registry import arrays, domain, floats
 from theory.random_features.claims.biased import BiasStrength, FewDegrees, HarmonicProduct
 from theory.random_features.claims.inputs import Bias, JointRotation, Rotations, SphereInputs
 from theory.random_features.claims.kernels import ModeratePair, NormalPair
-from theory.random_features.claims.layer import CentredKeys, Heads, LayerInput
+from theory.random_features.claims.layer import ActiveHeads, CentredKeys, Heads, LayerInput
 from theory.random_features.claims.norms import CorrelationPower, HeadCombination, PowerTarget
 from theory.random_features.claims.regression import Regression, Time
 from theory.random_features.claims.spectrum import KeysOnSphere, PowerOfKeys
@@ -91,6 +91,14 @@ def centred_keys(draw: st.DrawFn) -> CentredKeys:
 def random_heads() -> st.SearchStrategy[Heads]:
     """1-3 heads with values of size 0.1 to 10."""
     return st.builds(Heads, seeds(), st.integers(1, 3), log_uniform(-1.0, 1.0))
+
+
+@domain(ActiveHeads)
+def active_heads() -> st.SearchStrategy[ActiveHeads]:
+    """4-6 inputs with 1-5 keys in 2-8 dimensions, directions half a unit apart or more."""
+    sizes = st.integers(4, 6), st.integers(1, 5), st.integers(2, 8)
+    inputs = st.tuples(*sizes, floats(0.5, 10.0), seeds()).map(lambda x: SphereInputs.drawn(*x))
+    return st.builds(ActiveHeads, inputs, floats(0.0, 2.0), seeds())
 
 
 @domain(KeysOnSphere)

@@ -149,17 +149,36 @@ def few_competitors() -> LearnableStart:
 
 
 @claim(
-    statement="""The loss is at half of log N at the closed-form time t* + t_ro, within 8 percent, with no fitted
+    statement="""The loss is at half of log N at 0.94 to 1.08 of the closed-form time t* + t_ro, with no fitted
     constant: the plateau ends by a finite-time blow-up of the induction logit.""",
     source=REDDY_2024,
     kind="limit",
-    tolerance=0.08,
+    tolerance=0.0,
     examples=25,
     fails_without=lambda: (few_competitors(),),
 )
 def plateau_ends_on_time(start: ManyCompetitors) -> float:
     model = start.model
-    return abs(half_loss_time(model) / (plateau_length(model) + readout_time(model)) - 1)
+    ratio = half_loss_time(model) / (plateau_length(model) + readout_time(model))
+    return max(ratio - 1.08, 0.94 - ratio)
+
+
+@claim(
+    statement="The three logits are learned one after the other, the read-out first and attention last.",
+    source=REDDY_2024,
+    kind="refuted",
+    tolerance=0.0,
+    counterexample=lambda: (NestedLogits(4, 16, 22.0, (1 / 16, 1.0, 1.0)),),
+)
+def attention_comes_last(model: NestedLogits) -> float:
+    """By how much of the half-loss time attention on the right label passes 1/2 before the loss is at half of log N.
+
+    With a softmax read-out, which learns each label once in L samples, the head waits for the read-out.
+    """
+    half = half_loss_time(model)
+    times = np.linspace(0, half, 400)
+    attended = model.flow(times).right_label > 0.5
+    return 1 - float(times[attended.argmax()]) / half - 0.05 if attended.any() else -1.0
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ def _biased_arc_cosine(a: Array, b: Array, r: Array) -> Array:
 def _orthant_probability(a: Array, b: Array, r: Array) -> Array:
     """(Phi(a) + Phi(b))/2 - T(a, (b - ra)/(as)) - T(b, (a - rb)/(bs)) - 1/2 [a, b of opposite signs], Owen (1956)."""
     r = np.clip(r, -1.0, 1.0)
-    a, b, r = np.broadcast_arrays(a + 0.0, b + 0.0, r)  # no zero with a sign, by which to divide
+    a, b = (np.where(np.abs(m) < 1e-200, 0.0, m) for m in (a, b))  # nothing to divide by: -0, or too small to be exact
+    a, b, r = np.broadcast_arrays(a, b, r)
     _, ahead, behind = _distances(a, b, r)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         tails = owens_t(a, behind / a) + owens_t(b, ahead / b)

@@ -7,7 +7,7 @@ own problem, no data are sampled, and the gradient is a formula, exact far below
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -63,14 +63,12 @@ def train(
     mode: str | Arithmetic = "stable",
     loss: str = "logistic",
     device: str = "cpu",
-    progress: Callable[[int], None] | None = None,
 ) -> Trained:
     """`steps` full-batch steps of every problem, in float64.
 
-    record    every how many steps (0 and the last always included), or the steps themselves; default: first and last.
-    mode      "author", "stable" or "path", or an `Arithmetic`: see there.
-    loss      "logistic", "exponential" or "linear".
-    progress  called with the number of problem-steps done since the last call.
+    record  every how many steps (0 and the last always included), or the steps themselves; default: first and last.
+    mode    "author", "stable" or "path", or an `Arithmetic`: see there.
+    loss    "logistic", "exponential" or "linear".
 
     A problem whose step has no finite length is frozen, reported in `frozen` and by a `RuntimeWarning`; the others do
     not notice. Raises before any work on bad arguments.
@@ -86,7 +84,7 @@ def train(
     with one_thread():
         state = parameters.start(problems, how.decay)
         descent = _Descent(problems, state, rule, how, chosen)
-        records = descent.run(recorded, steps, progress or (lambda done: None))
+        records = descent.run(recorded, steps)
     final = {name: value.cpu() for name, value in state.parameters().items()}
     return Trained(recorded, *records, final, _reported(descent.frozen.cpu()))
 
@@ -100,7 +98,7 @@ class _Descent:
         self.scores = problems.scores() if rule.needs_excess else None
         self.frozen = torch.full((problems.problems,), -1, device=problems.tokens.device)
 
-    def run(self, recorded: tuple[int, ...], steps: int, progress: Callable[[int], None]) -> tuple[Tensor, Tensor]:
+    def run(self, recorded: tuple[int, ...], steps: int) -> tuple[Tensor, Tensor]:
         """Weights and log attention at the recorded steps."""
         found: list[tuple[Tensor, Tensor]] = []
         done = 0
@@ -109,7 +107,6 @@ class _Descent:
                 self.advance(step)
             if target in recorded:
                 found.append((self.state.weights().cpu(), F.log_softmax(self.state.logits(), dim=-1).cpu()))
-            progress((target - done) * self.problems.problems)
             done = target
         weights, log_attention = (torch.stack(values, dim=1) for values in zip(*found, strict=True))
         return weights, log_attention

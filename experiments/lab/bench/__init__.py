@@ -21,6 +21,8 @@ ON_CPU = {
     "attention_svm": "attention_svm",
     "random_heads": "random_features",
     "gram_blocks": "random_features",
+    "in_context_sequences": "in_context",
+    "in_context_step": "in_context",
 }
 ON_GPU = {"gpu_replicas": "replicas", "gpu_agreement": "replicas"}
 

@@ -38,7 +38,7 @@ class LayerInput:
         """A bound of every summand of the output: what rounding is relative to."""
         keys = np.concatenate([self.keys, self.more])
         longest = 1 + (keys**2).sum(axis=1).max()
-        heads = np.linalg.norm(self.layer.weights, axis=(1, 2)) * np.linalg.norm(self.layer.values, axis=1)
+        heads = np.abs(self.layer.weights).sum(axis=(1, 2)) * np.abs(self.layer.values).sum(axis=1)  # no tiny squares
         return float(heads.sum() / np.sqrt(len(heads)) * longest * np.sqrt(1 + self.query @ self.query))
 
 
@@ -192,16 +192,30 @@ def pair_target_is_orthogonal_to_additive_functions(law: CentredKeys, heads: Hea
     tolerance=1e-12,
 )
 def no_layer_learns_the_pair_target(law: CentredKeys, heads: Heads, bias: Bias) -> float:
-    """With the best values on the exact law: least squares on the features."""
+    """With the best values on the exact law: least squares on the features, but for directions nearly without them."""
     x, target = law.support[law.lists], np.tile(law.pair(), len(law.queries))
     layer = heads.layer(law.support.shape[1], bias.omega)
     features = np.concatenate([layer.features(np.broadcast_to(q, x[:, 0].shape), x) for q in law.queries])
     features = features.reshape(len(target), -1)
-    values = np.linalg.lstsq(features, target, rcond=None)[0]
+    values = np.linalg.lstsq(features, target, rcond=1e-6)[0]
     return excess((target**2).mean(), ((target - features @ values) ** 2).mean())
 
 
 # ------------------------------------------------------------------------------------------------- many heads
+
+
+@dataclass(frozen=True, eq=False)
+class ActiveHeads:
+    """Hypothesis: four inputs or more and omega <= 2, so that no pair of inputs has all but a few heads silent."""
+
+    inputs: SphereInputs
+    omega: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if len(self.inputs.queries) < 4 or not 0 <= self.omega <= 2:
+            many = len(self.inputs.queries)
+            raise ValueError(f"hypothesis: 4 inputs or more and omega in [0, 2], got {many} and {self.omega!r}")
 
 
 @claim(
@@ -212,12 +226,16 @@ def no_layer_learns_the_pair_target(law: CentredKeys, heads: Heads, bias: Bias) 
     tolerance=0.15,
     examples=6,
 )
-def heads_average_to_the_kernel(inputs: SphereInputs, heads: Heads, bias: Bias) -> float:
-    """Slope of log error in log M against -1/2, M = 32..2048; 8192 heads in groups of M, all pairs of inputs."""
-    many = Heads(heads.seed, 8192, 1.0).layer(inputs.dimension, bias.omega)
+def heads_average_to_the_kernel(case: ActiveHeads) -> float:
+    """Slope of log error in log M against -1/2, M = 4..256; 8192 heads in groups of M, all pairs of inputs.
+
+    Over draws it has a root mean square of 0.023 at most: the tolerance is six of that.
+    """
+    inputs = case.inputs
+    many = Heads(case.seed, 8192, 1.0).layer(inputs.dimension, case.omega)
     phi = many.features(inputs.queries, inputs.keys) * np.sqrt(8192)
     products = np.einsum("nme,ome->mno", phi, phi)
-    kernel = attention_gram(inputs.queries, inputs.keys, omega=bias.omega)
-    counts = 2 ** np.arange(5, 12, 2)
+    kernel = attention_gram(inputs.queries, inputs.keys, omega=case.omega)
+    counts = 4 ** np.arange(1, 5)
     grouped = [products.reshape(-1, m, *kernel.shape).mean(axis=1) - kernel for m in counts]
     return abs(fitted_slope(np.log(counts), np.log([np.sqrt((g**2).mean()) for g in grouped])) + 0.5)
