@@ -2,5 +2,5 @@
 
 `experiment` one run from configuration to record, `store` results on disk, `sweep` parts on many cores or a cluster,
 `checks` predicted against observed, `figures` the house style, `claims_table` hunts, `report` the page over all,
-`bench`, `bench_random_features` speed ratios with `timing`, `cli` the command line. No experiment is known here.
+`bench` speed ratios, `cli` the command line. Nothing here knows any topic.
 """
