@@ -197,6 +197,30 @@ def test_a_duplicate_of_the_selected_token_is_infeasible(norm: str) -> None:
     assert torch.isnan(solution.weights[0]).all()
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_repeated_tokens_and_sequences(norm: str) -> None:
+    """Twice the same constraint changes nothing, singular as the Gram matrix is; contradicting ones are infeasible."""
+    problem = drawn(4, 4, 8, problems=2, seed=1)
+    alone = solve(problem, norm)  # type: ignore[arg-type]
+    twice = problem.tokens.gather(2, problem.others[..., :1, None].expand(-1, -1, -1, 8))
+    token = TokenSelection(torch.cat([problem.tokens, twice], dim=2), problem.queries, problem.selected)
+    tokens, queries = (torch.cat([x, x], dim=1) for x in (problem.tokens, problem.queries))
+    same, other = (torch.cat([problem.selected, (problem.selected + k) % 4], dim=1) for k in (0, 1))
+    for repeated in (token, TokenSelection(tokens, queries, same)):
+        torch.testing.assert_close(solve(repeated, norm).value, alone.value, rtol=PROMISED[norm], atol=0)  # type: ignore[arg-type]
+    assert (solve(TokenSelection(tokens, queries, other), norm).status == INFEASIBLE).all()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("factor", [1e-12, 1e12])
+def test_units_do_not_matter(factor: float, norm: str) -> None:
+    problem = drawn(4, 4, 8, problems=2, seed=1)
+    scaled = TokenSelection(factor * problem.tokens, factor * problem.queries, problem.selected)
+    plain, other = (solve(p, norm) for p in (problem, scaled))  # type: ignore[arg-type]
+    torch.testing.assert_close(other.value * factor**2, plain.value, rtol=PROMISED[norm], atol=0)
+    assert (other.status == OPTIMAL).all()
+
+
 def test_float32_draws_are_solved_in_float64() -> None:
     problem = drawn(3, 4, 8, problems=2)
     single = TokenSelection(problem.tokens.float(), problem.queries.float(), problem.selected)

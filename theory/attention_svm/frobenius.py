@@ -72,8 +72,9 @@ def _solve_on(gram: Tensor, bounds: Tensor, free: Tensor) -> tuple[Tensor, Tenso
     if largest > 0.8 * free.shape[1]:
         return _solve_masked(gram, bounds, free)
     order = free.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, : max(largest, 1)]
-    batch = torch.arange(len(gram), device=gram.device)[:, None, None]
-    block = gram[batch, order[:, :, None], order[:, None, :]]
+    first = torch.arange(len(gram), device=gram.device)[:, None] * gram.shape[1]
+    rows = gram.flatten(0, 1).index_select(0, (first + order).flatten()).unflatten(0, order.shape)
+    block = rows.gather(2, order[:, None, :].expand(-1, order.shape[1], -1))
     x, failed = _solve_masked(block, bounds.gather(1, order), free.gather(1, order))
     return torch.zeros_like(bounds).scatter(1, order, x), failed
 

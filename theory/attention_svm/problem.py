@@ -89,6 +89,8 @@ class Margins:
 
     def flat(self) -> Margins:
         """The same problems with one batch axis."""
+        if len(self.batch) == 1:
+            return self
         rows, queries = (x.reshape(-1, *x.shape[-2:]) for x in (self.rows, self.queries))
         return Margins(rows, queries, self.owner, self.bounds.reshape(-1, self.size))
 
