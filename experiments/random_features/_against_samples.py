@@ -109,7 +109,8 @@ def drawn(data: xr.Dataset) -> Figure:
         for index, model in enumerate(MODELS):
             shown = data.sel(target=name, model=model)
             axes.plot(data.n, shown.risk, color=f"C{index}")
-            points(axes, data.n, shown.error.transpose("seed", "n"), index=index, label=model)
+            if bool(shown.error.notnull().any()):
+                points(axes, data.n, shown.error.transpose("seed", "n"), index=index, label=model)
         highest = max(1.3, 1.1 * float(data.sel(target=name)[["risk", "error"]].to_array().max()))
         axes.axhline(1.0, color="0.5", linestyle=":", linewidth=0.8)
         axes.set(xscale="log", xlabel="samples n", title=title(str(name)), ylim=(0, highest))

@@ -117,19 +117,31 @@ class Sample:
 
     @classmethod
     def draw(
-        cls, names: Sequence[str], dimension: int, keys: int, *, train: int, held_out: int, seeds: Sequence[int]
+        cls,
+        names: Sequence[str],
+        dimension: int,
+        keys: int,
+        *,
+        train: int,
+        held_out: int,
+        seeds: Sequence[int],
+        directions: int = 1,
     ) -> Sample:
-        """`held_out` inputs to choose by and as many again to test on; tokens uniform on the sphere."""
+        """`held_out` inputs to choose by and as many again to test on; tokens uniform on the sphere.
+
+        Labels of each target come for so many `directions` beta, one after another: those of far-away seeds.
+        """
         import torch
 
         from toy_tasks.random_feature_attention import AttentionRegression
         from toy_tasks.randomness import DATA, Key
 
         key = Key.of(tuple(seeds), DATA)
+        truths = [Key.of(tuple(seed + 1_000_000 * c for seed in seeds)) for c in range(directions)]
         tasks = [AttentionRegression(target(name), dimension, keys) for name in names]
         drawn = tasks[0].sample(key, train + 2 * held_out)
         query, tokens = drawn["query"], drawn["keys"]
-        labels = torch.stack([task.labels(key, query, tokens) for task in tasks], dim=-1)
+        labels = torch.stack([task.labels(truth, query, tokens) for task in tasks for truth in truths], dim=-1)
         return cls(key, query, tokens, labels, train)
 
     def first(self, count: int) -> Sample:

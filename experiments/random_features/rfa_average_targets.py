@@ -46,6 +46,7 @@ PROFILES = {
     relative error at least 0.5 below that of an MLP with as many trained numbers, in every seed.""",
     source=FU_2023,
     kind="trend",
+    status="as recalled",
     tolerance=0.0,
 )
 def attention_learns_averages_before_an_mlp() -> float:

@@ -53,6 +53,7 @@ PROFILES = {
     seeds 0 to 3: 200 heads biased by omega = 1 have a mean relative error at least 0.08 below that of others.""",
     source=FU_2023,
     kind="trend",
+    status="as recalled",
     tolerance=0.0,
 )
 def bias_helps_correlations() -> float:

@@ -2,7 +2,7 @@
 
 Relative test error of kernel ridge regression at a fixed ridge against the number of samples, and the deterministic
 equivalent for it. The formula knows the dimension, the number of keys, the ridge and what the target weighs in each
-mode. It is asymptotic: at fewer than 128 samples it was off by up to 0.14 (quick profile, MLP, average of squares).
+mode. It is asymptotic: in the quick profile it was off by up to 0.05 at 32 and 64 samples, by up to 0.03 beyond.
 """
 
 from __future__ import annotations
@@ -39,10 +39,15 @@ class Config:
     ridge: float = 0.01
     held_out: int = 300
     """Half as many as the test inputs."""
-    seeds: str = "0:6"
+    directions: int = 8
+    """Directions beta per draw of the inputs: their errors are averaged."""
+    seeds: str = "0:4"
 
     def __post_init__(self) -> None:
-        require(self, dimension=2, keys=1, held_out=1, ridge=0)
+        require(self, dimension=2, keys=1, held_out=1, ridge=0, directions=1)
+        unknown = set(self.models) - set(MODELS)
+        if unknown or not self.models:
+            raise ValueError(f"models must be among {', '.join(MODELS)}, got {self.models!r}")
 
 
 PROFILES = {
@@ -52,7 +57,7 @@ PROFILES = {
         dimension=16,
         keys=16,
         samples=(64, 128, 256, 512, 1024, 2048),
-        held_out=500,
+        held_out=250,
         seeds="0:3",
     ),
 }
@@ -63,12 +68,12 @@ def simulate(config: Config) -> xr.Dataset:
     import xarray as xr
 
     seeds = seed_range(config.seeds)
-    size = {"train": max(config.samples), "held_out": config.held_out}
+    size = {"train": max(config.samples), "held_out": config.held_out, "directions": config.directions}
     sample = Sample.draw(config.targets, config.dimension, config.keys, **size, seeds=seeds)
     found = np.full((len(MODELS), len(seeds), len(config.samples), len(config.targets)), np.nan)
     for model in config.models:
         both = errors(sample.kernel(model), sample, config.samples, [config.ridge])  # no ridge is chosen: both test
-        found[MODELS.index(model)] = both.mean(axis=0)[..., 0, :]
+        found[MODELS.index(model)] = both.mean(axis=0)[..., 0, :].reshape(*found.shape[1:], -1).mean(axis=-1)
     return xr.Dataset(
         {"error": (("model", "seed", "n", "target"), found)},
         coords={"model": list(MODELS), "seed": seeds, "n": list(config.samples), "target": list(config.targets)},
@@ -97,7 +102,7 @@ def gaps(data: xr.Dataset, least: int) -> xr.DataArray:
 
 @claim(
     statement="""Kernel ridge regression with attention's kernels, biased or not, and the MLP's follows the learning
-    curve of the spectrum: d = 6, N = 4, ridge 0.01, three targets, 128 and 256 samples, mean of seeds 0 to 5 within
+    curve of the spectrum: d = 6, N = 4, ridge 0.01, three targets, 128 and 256 samples, mean of seeds 0 to 3 within
     0.05 of the variance of the labels.""",
     source=FU_2023,
     kind="trend",
@@ -112,14 +117,16 @@ def kernel_regression_follows_its_spectrum() -> float:
 
 
 def checks(data: xr.Dataset) -> list[Check]:
-    """The largest distance of every model, in the second half of the samples."""
+    """The largest distance of every model, at any number of samples and in the second half of them."""
     found = []
     many = int(data.n[len(data.n) // 2])
     for model in (str(m) for m in data.model.values):
-        distance = gaps(data, many).sel(model=model)
-        if bool(distance.notnull().any()):
-            found.append(Check(f"{model}, n >= {many}: largest distance of the mean error to theory", 0.0,
-                               float(distance.max()), 0.05, claim=kernel_regression_follows_its_spectrum))  # fmt: skip
+        for least, allowed in ((many, 0.05), (int(data.n[0]), 0.1)):
+            distance = gaps(data, least).sel(model=model)
+            if bool(distance.notnull().any()):
+                what = f"{model}, n >= {least}: largest distance of the mean error to theory"
+                found.append(Check(what, 0.0, float(distance.max()), allowed,
+                                   claim=kernel_regression_follows_its_spectrum))  # fmt: skip
     return found
 
 

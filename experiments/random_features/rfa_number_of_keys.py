@@ -16,7 +16,7 @@ import numpy as np
 from experiments.lab.checks import Check
 from experiments.lab.experiment import require, results, seed_range
 from experiments.random_features._against_samples import title
-from experiments.random_features._thresholds import FACTORS, LEAST, Case, end_slopes, measured, worst
+from experiments.random_features._thresholds import FACTORS, Case, end_slopes, measured, worst
 from theory.claims import claim
 from theory.papers import FU_2023
 
@@ -39,7 +39,7 @@ class Config:
     """Simulate up to so many samples."""
     held_out: int = 250
     """Inputs to choose the ridge by, and as many again to test on."""
-    seeds: str = "0:6"
+    seeds: str = "0:4"
 
     def __post_init__(self) -> None:
         require(self, dimension=2, heads=1, most=1, held_out=1)
@@ -99,7 +99,7 @@ def keys_cost_an_mlp_their_power_and_attention_nothing() -> float:
 
 @claim(
     statement="""Regressions on drawn inputs halve their error at the number of samples that the spectrum says, within
-    15 percent: quick profile, mean error over seeds 0 to 5, wherever that number is in 30..235.""",
+    15 percent: quick profile, mean error over seeds 0 to 3, wherever that number is below 236.""",
     source=FU_2023,
     kind="trend",
     tolerance=0.15,
@@ -115,7 +115,7 @@ def thresholds_are_where_the_spectrum_says() -> float:
 def checks(data: xr.Dataset) -> list[Check]:
     """Simulated thresholds against theory, and exponents in the number of keys."""
     slope = end_slopes(data.samples, "key_count")
-    found = [Check(f"thresholds of {LEAST} samples or more: simulated / predicted, largest |log|", 0.0, worst(data),
+    found = [Check("simulated / predicted samples, largest |log|", 0.0, worst(data),
                    0.15, claim=thresholds_are_where_the_spectrum_says)]  # fmt: skip
     for power in (int(p) for p in data.power.values):
         for model, grown, allowed in (("MLP", power, 0.15), ("attention", 0, 0.3)):

@@ -96,7 +96,7 @@ def the_sign_of_the_start_decides(start: EqualLabelsStart) -> float:
     source=REDDY_2024,
     kind="identity",
     tolerance=1e-6,
-    examples=30,
+    examples=8,
 )
 def equal_labels_conserve_energy(start: EqualLabelsStart) -> float:
     """To two linearised escape times: past the saddle, into the nonlinear part."""
