@@ -53,7 +53,7 @@ def softmax_readouts() -> st.SearchStrategy[SoftmaxReadout]:
 @st.composite
 def _equal_starts(draw: st.DrawFn) -> EqualLabelsStart:
     n, m = draw(st.integers(2, 10)), draw(floats(2.0, 30.0))
-    size, share, side = 10.0 ** draw(floats(-4.0, np.log10(0.05))), draw(floats(-0.9, 1.0)), draw(st.booleans())
+    size, share, side = 10.0 ** draw(floats(-4.0, np.log10(0.05))), draw(floats(-0.89, 1.0)), draw(st.booleans())
     pair = (size, share * size) if draw(st.booleans()) else (share * size, size)
     sign = 1.0 if side else -1.0
     return EqualLabelsStart(NestedLogits(n, n, m), sign * min(pair[0], 0.05), sign * min(pair[1], 0.05))
