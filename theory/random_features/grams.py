@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.linalg.blas import dger
 
 from theory.numerics import Array
 from theory.random_features.kernels import _inputs, _omega
@@ -122,12 +121,12 @@ def _block(left: _Side, right: _Side, omega: float) -> Array:
 
 
 def _biased_block(left: _Side, right: _Side, r: Array) -> Array:
-    """E[U_+ V_+] for all pairs of keys: Horner's rule, whose products of coefficients are rank-one updates."""
+    """E[U_+ V_+] for all pairs of keys: Horner's rule on products of coefficients."""
     rows, columns = (side.heads.reshape(TERMS, -1) for side in (left, right))
-    total = np.outer(rows[-1], columns[-1])
+    total, product = np.multiply.outer(rows[-1], columns[-1]), np.empty_like(r)
     for k in range(TERMS - 2, -1, -1):
         total *= r
-        total = dger(1.0, columns[k], rows[k], a=total.T, overwrite_a=1).T  # in place: columns first, as BLAS has it
+        total += np.multiply.outer(rows[k], columns[k], out=product)
     i, j = np.nonzero(np.abs(r) > RADIUS)
     if len(i):
         total[i, j] = _biased_arc_cosine(left.means.ravel()[i], right.means.ravel()[j], r[i, j])
