@@ -60,6 +60,15 @@ def curves(trained: Trajectories, **coordinates: Any) -> xr.Dataset:
     return data
 
 
+def crossing_time(time: np.ndarray, gap: np.ndarray) -> float:
+    """When `gap` (k,), positive at first, passes 0 on the way down, interpolated; NaN where it never does."""
+    below = np.flatnonzero(gap < 0)
+    if not len(below):
+        return float("nan")
+    i = below[0]
+    return float(np.interp(0.0, [-gap[i - 1], -gap[i]], [time[i - 1], time[i]]))
+
+
 def first_step(data: xr.DataArray, level: float) -> np.ndarray:
     """(seed,) the first recorded step at which a curve (seed, step) exceeds `level`; infinity where it never does."""
     above = data.transpose("seed", "step").values > level

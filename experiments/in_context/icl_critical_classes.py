@@ -107,7 +107,7 @@ def checks(data: xr.Dataset) -> list[Check]:
     """The crossing over its criterion: a factor of about 1.5 for every size, so that the scaling is right."""
     ratio = crossings(data) / data.criterion.values
     return [
-        Check(f"(N, L, m) = ({size}): critical classes over the criterion", 1.5, float(value), 0.2,
+        Check(f"(N, L, m) = ({size}): critical classes over the criterion", 1.5, float(value), 0.12,
               claim=number_of_classes_decides_sharply)
         for size, value in zip(data["size"].values, ratio, strict=True)
     ]  # fmt: skip

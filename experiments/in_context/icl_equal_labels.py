@@ -157,7 +157,7 @@ def checks(data: xr.Dataset) -> list[Check]:
         found = [
             Check("classifier: accuracy, most", 0.4, float(last.accuracy.max()), relation="<",
                   claim=equal_labels_stop_the_classifier),
-            Check("classifier: loss at the end, mean", float(data.plateau), float(last.loss.mean()), 0.03),
+            Check("classifier: loss at the end, mean", float(data.plateau), float(last.loss.mean()), 0.01),
         ]  # fmt: skip
     if "minimal" in data.network:
         last = data.sel(network="minimal").isel(place=-1)

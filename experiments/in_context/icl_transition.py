@@ -2,7 +2,8 @@
 
 Every sequence shows novel classes, so that labels can only be read off the context. Accuracy rests for hundreds of
 steps, then rises within about a hundred, together with both attention patterns; predictions are restricted to labels
-of the context long before. How long the rest is differs from seed to seed by a factor of three.
+of the context long before. How long the rest is differs from seed to seed by a factor of three; one seed of the eight
+stays at log L throughout.
 """
 
 from __future__ import annotations
@@ -200,7 +201,7 @@ def checks(data: xr.Dataset) -> list[Check]:
                   claim=patterns_and_accuracy_rise_together)
             for name in ("previous_token", "induction")
         ),
-        Check("accuracy at the end against a perfect head, least", float(data.ideal), float(last.accuracy.min()), 0.1,
+        Check("accuracy at the end against a perfect head, least", float(data.ideal), float(last.accuracy.min()), 0.05,
               claim=head),
     ]  # fmt: skip
 
