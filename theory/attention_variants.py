@@ -11,19 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax
+from scipy.special import expit
 
+from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
+from theory.masks import causal
 from theory.numerics import Array
 from theory.papers import BONDARENKO_2023, GU_2024, GUO_2024
-from theory.sink_flow.model import require
-from theory.validation import finite_array, real
+from theory.validation import finite_array, real, require
 
 
 def softmax_attention(logits: ArrayLike) -> Float[Array, "*b t t"]:
     """e^{l_ij} / sum_{k <= i} e^{l_ik}: rows sum to 1."""
     logits = causal_logits(logits)
-    return softmax(np.where(_visible(logits), logits, -np.inf), axis=-1)
+    return softmax(logits, causal(logits.shape[-1]))
 
 
 def relu_attention(logits: ArrayLike) -> Float[Array, "*b t t"]:
@@ -62,7 +63,7 @@ def key_bias_attention(logits: ArrayLike, *, bias: ArrayLike) -> Float[Array, "*
     extra = finite_array("bias", bias, (logits.shape[-1],), leading=False)
     masked = np.where(_visible(logits), logits, -np.inf)
     columns = np.broadcast_to(extra[:, None], (*logits.shape[:-1], 1))
-    return softmax(np.concatenate([columns, masked], axis=-1), axis=-1)
+    return softmax(np.concatenate([columns, masked], axis=-1))
 
 
 def gated_output(output: ArrayLike, gate: ArrayLike) -> Float[Array, "*b t d"]:
@@ -83,7 +84,7 @@ def causal_logits(logits: ArrayLike) -> Float[Array, "*b t t"]:
 
 
 def _visible(logits: Array) -> NDArray[np.bool_]:
-    return np.tri(logits.shape[-1], dtype=bool)
+    return causal(logits.shape[-1])
 
 
 # -------------------------------------------------------------------------------------------------- instance types

@@ -43,6 +43,7 @@ class Claim:
     fails_without   makes instances outside the hypotheses, on which the claim must fail.
     counterexample  makes the instances that refute it (kind "refuted" only).
     symbolic        yields sympy expressions that must simplify to zero: a proof at small size.
+    also            further sources that the statement is about.
     examples        cap on the examples of a hunt in CI, for claims that integrate or sample; nightly hunts ignore it.
     """
 
@@ -56,10 +57,16 @@ class Claim:
     fails_without: Callable[[], Instances] | None = None
     counterexample: Callable[[], Instances] | None = None
     symbolic: Callable[[], Iterable[Any]] | None = None
+    also: tuple[Source, ...] = ()
     examples: int | None = None
 
     def __call__(self, *instances: Any) -> float:
         return float(self.violation(*instances))
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All sources the statement is about, the first one first."""
+        return (self.source, *self.also)
 
     @property
     def is_hunted(self) -> bool:
@@ -86,6 +93,7 @@ def claim(
     fails_without: Callable[[], Instances] | None = None,
     counterexample: Callable[[], Instances] | None = None,
     symbolic: Callable[[], Iterable[Any]] | None = None,
+    also: tuple[Source, ...] = (),
     examples: int | None = None,
 ) -> Callable[[Callable[..., float]], Claim]:
     """Register the decorated function as the violation of a claim named `<topic>.<function>`.
@@ -116,6 +124,7 @@ def claim(
             fails_without=fails_without,
             counterexample=counterexample,
             symbolic=symbolic,
+            also=also,
             examples=examples,
         )
         known = _REGISTRY.get(made.name)

@@ -16,8 +16,7 @@ from theory.attention_variants import sigmoid_attention, softmax_attention
 from theory.claims import claim, excess, relative_error
 from theory.numerics import Array
 from theory.papers import BONDARENKO_2023, GU_2024
-from theory.sink_flow.model import require
-from theory.validation import finite_array, real
+from theory.validation import finite_array, real, require
 
 
 def importance(attention: ArrayLike) -> Float[Array, "*b t"]:

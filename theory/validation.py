@@ -83,3 +83,9 @@ def real(name: str, value: float, *, above: float = -np.inf, below: float = np.i
     if not (np.isfinite(number) and above < number < below):
         raise ValueError(f"{name} must be finite and in ({above:g}, {below:g}), got {number!r}")
     return number
+
+
+def require(holds: bool | np.bool_, hypothesis: str) -> None:
+    """`ValueError` naming the hypothesis unless it holds."""
+    if not holds:
+        raise ValueError(f"hypothesis broken: {hypothesis}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from theory.domains.registry import arrays, domain, floats
+from theory.domains.registry import arrays, domain, floats, log_uniform, seeds
 from theory.random_features.claims.biased import BiasStrength, FewDegrees, HarmonicProduct
 from theory.random_features.claims.inputs import Bias, JointRotation, Rotations, SphereInputs
 from theory.random_features.claims.kernels import ModeratePair, NormalPair
@@ -16,16 +16,6 @@ from theory.random_features.claims.norms import CorrelationPower, HeadCombinatio
 from theory.random_features.claims.regression import Regression, Time
 from theory.random_features.claims.spectrum import KeysOnSphere, PowerOfKeys
 from theory.random_features.layer import AttentionLayer
-
-
-def seeds() -> st.SearchStrategy[int]:
-    """A seed of a generator."""
-    return st.integers(0, 2**31 - 1)
-
-
-def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
-    """10 to a uniform power in [low, high]."""
-    return floats(low, high).map(lambda x: 10.0**x)
 
 
 @domain(SphereInputs)

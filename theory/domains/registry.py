@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from theory.attention import softmax
 from theory.numerics import Array
 
 _DOMAINS: dict[type, Callable[[], st.SearchStrategy[Any]]] = {}
@@ -44,11 +45,20 @@ def arrays(shape: tuple[int, ...], low: float, high: float) -> st.SearchStrategy
     return st.lists(floats(low, high), min_size=size, max_size=size).map(lambda xs: np.array(xs).reshape(shape))
 
 
+def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
+    """10 to a uniform power in [low, high]."""
+    return floats(low, high).map(lambda x: 10.0**x)
+
+
+def seeds() -> st.SearchStrategy[int]:
+    """A seed of a generator: for large arrays, which the hunt could not steer entry by entry."""
+    return st.integers(0, 2**31 - 1)
+
+
 def simplex_rows(rows: int, size: int, floor: float) -> st.SearchStrategy[Array]:
     """Probability vectors with entries >= floor / size; log-uniform weights reach the corners of the simplex."""
 
     def normalise(logits: Array) -> Array:
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return floor / size + (1.0 - floor) * weights / weights.sum(axis=1, keepdims=True)
+        return floor / size + (1.0 - floor) * softmax(logits)
 
     return arrays((rows, size), -12.0, 12.0).map(normalise)

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.special import erf, erfinv, softmax
+from scipy.special import erf, erfinv
 
+from theory.attention import entropy, softmax
 from theory.claims import claim, excess, relative_error
 from theory.numerics import Array, integrate
 from theory.papers import TIAN_2023_JOMA
@@ -86,8 +87,7 @@ class Targets:
 def attention_entropy(weights: ArrayLike, temperature: float = 2.0) -> Float[Array, ...]:
     """Entropy in nats of softmax(v^2 / temperature) over the last axis."""
     weights = finite_array("weights", weights, (None,))
-    share = softmax(weights**2 / real("temperature", temperature, above=0.0), axis=-1)
-    return -(share * np.log(np.maximum(share, np.finfo(float).tiny))).sum(axis=-1)
+    return entropy(softmax(weights**2 / real("temperature", temperature, above=0.0)))
 
 
 def softmax_growth(

@@ -15,8 +15,9 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
-from scipy.special import expit, logsumexp, softmax, wrightomega
+from scipy.special import expit, logsumexp, wrightomega
 
+from theory.attention import softmax
 from theory.claims import claim, relative_error
 from theory.nested_logits.escape import _escape_clock
 from theory.nested_logits.model import NestedLogits
@@ -194,7 +195,7 @@ def memorisation_winds_the_clock(point: MemoryPoint) -> float:
     logits = np.full((len(p), model.labels), 0.0)
     logits[:, :n] = point.xi / n
     logits[:, 0] += point.memory
-    right = softmax(logits, axis=1)[:, 0]
+    right = softmax(logits)[:, 0]
     expected = model.rates[1] * a1 * model.contrast * point.xi * (p @ ((1 - right) + right * np.exp(-point.memory)))
     errors = [relative_error(speed[1], expected), relative_error(memory_speed, p * (1 - right), scale=float(p.max()))]
     if model.absent == 0:

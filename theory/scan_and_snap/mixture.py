@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
+from theory.attention import entropy
 from theory.numerics import Array
 from theory.validation import finite_array, integer, positive_array, probability_rows, real
 
@@ -135,8 +136,7 @@ class ClassMixture:
         if (total <= 0).any():
             without = np.argwhere(total <= 0)[0, -2]
             raise ValueError(f"attention must be positive on a distinct token of every class, got none for {without}")
-        share = share / total
-        return -np.where(share > 0, share * np.log(np.where(share > 0, share, 1.0)), 0.0).sum(axis=-1)
+        return entropy(share / total)
 
     def _checked_logits(self, logits: ArrayLike) -> Array:
         return finite_array("logits", logits, (self.queries, self.tokens))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
-from scipy.special import softmax
 from scipy.stats import binom
 
+from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
 from theory.numerics import Array
 from theory.papers import TIAN_2023

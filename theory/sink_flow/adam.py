@@ -18,8 +18,8 @@ from scipy.optimize import brentq
 from theory.claims import claim, excess, relative_error
 from theory.numerics import Array, fitted_slope
 from theory.papers import GUO_2024
-from theory.sink_flow.model import ConstantValue, require
-from theory.validation import fraction, integer, real
+from theory.sink_flow.model import ConstantValue
+from theory.validation import fraction, integer, real, require
 
 
 def adam_growth_rate(*, learning_rate: float, beta1: float, beta2: float, decay: float) -> float:

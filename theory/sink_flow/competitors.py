@@ -20,8 +20,8 @@ from theory.claims import claim, relative_error
 from theory.numerics import Array, fitted_slope, integrate
 from theory.papers import GUO_2024
 from theory.sink_flow.fixed_value import sink_logit_asymptote, value_variance
-from theory.sink_flow.model import SinkModel, require, require_one_context, tail_times
-from theory.validation import finite_array, increasing_times
+from theory.sink_flow.model import SinkModel, require_one_context, tail_times
+from theory.validation import finite_array, increasing_times, require
 
 if TYPE_CHECKING:
     import sympy

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
-from scipy.special import softmax
 
+from theory.attention import softmax
 from theory.claims import claim, excess
 from theory.numerics import Array, exp_remainder
 from theory.papers import GUO_2024

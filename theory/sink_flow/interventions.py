@@ -22,8 +22,8 @@ from theory.numerics import Array, fitted_slope, integrate
 from theory.papers import GUO_2024
 from theory.sink_flow.competitors import OneQuery, one_query_example
 from theory.sink_flow.fixed_value import value_variance
-from theory.sink_flow.model import SinkModel, SinkPoint, require, tail_times
-from theory.validation import increasing_times, real
+from theory.sink_flow.model import SinkModel, SinkPoint, tail_times
+from theory.validation import increasing_times, real, require
 
 if TYPE_CHECKING:
     import sympy

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from theory.numerics import Array, exp_remainder, integrate
-from theory.validation import finite_array, increasing_times, positive_array, probability_rows, real
+from theory.validation import finite_array, increasing_times, positive_array, probability_rows, real, require
 
 
 class SinkTrajectory(NamedTuple):
@@ -235,12 +235,6 @@ class SinkPoint:
     def flow(self, times: ArrayLike, frozen: Literal["alpha", "beta"] | None = None) -> SinkTrajectory:
         """`SinkModel.flow` from this point."""
         return self.model.flow(self.alpha, self.beta, times, frozen=frozen)
-
-
-def require(holds: bool | np.bool_, hypothesis: str) -> None:
-    """`ValueError` naming the hypothesis unless it holds."""
-    if not holds:
-        raise ValueError(f"hypothesis broken: {hypothesis}")
 
 
 class ConstantValue(SinkPoint):

@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike
 from theory.claims import claim, excess, relative_error
 from theory.numerics import Array, fitted_slope
 from theory.papers import GUO_2024
-from theory.sink_flow.model import SinkModel, SinkPoint, require, require_full_support, tail_times
-from theory.validation import increasing_times
+from theory.sink_flow.model import SinkModel, SinkPoint, require_full_support, tail_times
+from theory.validation import increasing_times, require
 
 
 class RandomContextTail(NamedTuple):

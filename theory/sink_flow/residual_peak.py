@@ -21,8 +21,7 @@ from theory.claims import claim, relative_error
 from theory.numerics import Array, integrate
 from theory.papers import GUO_2024
 from theory.sink_flow.adam import adam_growth_rate
-from theory.sink_flow.model import require
-from theory.validation import finite_array, fraction, increasing_times, integer, real
+from theory.validation import finite_array, fraction, increasing_times, integer, real, require
 
 if TYPE_CHECKING:
     import sympy

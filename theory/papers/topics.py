@@ -1,33 +1,10 @@
-"""The sources that claims cite. A citation lives once, here, and a claim carries it."""
+"""The papers of the five topics, and the methods that they rest on."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a statement comes from.
-
-    `claimed` says in our own words what the source asserts about attention; `read` says how much of it was read here,
-    because a statement known only second-hand must never pass for a quotation.
-    """
-
-    key: str
-    title: str
-    authors: str
-    year: int
-    identifier: str = ""
-    claimed: str = ""
-    read: str = "in full"
-
-    def __str__(self) -> str:
-        where = f", {self.identifier}" if self.identifier else ""
-        return f"{self.authors} ({self.year}). {self.title}{where}"
-
+from theory.papers.source import Source
 
 GUO_2024 = Source(
     key="GUO_2024",
+    number=36,
     title="Active-Dormant Attention Heads: Mechanistically Demystifying Extreme-Token Phenomena in LLMs",
     authors="Guo, Pai, Bai, Jiao, Jordan, Mei",
     year=2024,
@@ -41,6 +18,7 @@ GUO_2024 = Source(
 
 GU_2024 = Source(
     key="GU_2024",
+    number=43,
     title="When Attention Sink Emerges in Language Models: An Empirical View",
     authors="Gu, Pang, Du, Liu, Zhang, Du, Wang, Lin",
     year=2024,
@@ -50,10 +28,12 @@ GU_2024 = Source(
         "over, and sigmoid attention without normalisation shows none."
     ),
     read="public code of the sink metric; results of the text as recalled from third-party notes",
+    limits="Emergence with data size.",
 )
 
 BONDARENKO_2023 = Source(
     key="BONDARENKO_2023",
+    number=37,
     title="Quantizable Transformers: Removing Outliers by Helping Attention Heads Do Nothing",
     authors="Bondarenko, Nagel, Blankevoort",
     year=2023,
@@ -67,6 +47,7 @@ BONDARENKO_2023 = Source(
 
 TIAN_2023 = Source(
     key="TIAN_2023",
+    number=25,
     title="Scan and Snap: Understanding Training Dynamics and Token Composition in 1-layer Transformer",
     authors="Tian, Wang, Chen, Du",
     year=2023,
@@ -93,6 +74,7 @@ TIAN_2023_JOMA = Source(
 
 TARZANAGH_2023 = Source(
     key="TARZANAGH_2023",
+    number=54,
     title="Transformers as Support Vector Machines",
     authors="Ataee Tarzanagh, Li, Thrampoulidis, Oymak",
     year=2023,
@@ -129,6 +111,7 @@ SALMON_2011 = Source(
 
 FU_2023 = Source(
     key="FU_2023",
+    number=17,
     title="What can a Single Attention Layer Learn? A Study Through the Random Features Lens",
     authors="Fu, Guo, Bai, Mei",
     year=2023,
@@ -168,6 +151,7 @@ SINGH_2024 = Source(
 
 REDDY_2024 = Source(
     key="REDDY_2024",
+    number=70,
     title="The mechanistic basis of data dependence and abrupt learning in an in-context classification task",
     authors="Reddy",
     year=2024,

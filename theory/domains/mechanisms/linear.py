@@ -1,0 +1,1 @@
+"""How to draw the instance types of `theory.mechanisms.linear`."""

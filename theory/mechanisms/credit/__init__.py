@@ -1,0 +1,1 @@
+"""Credit and flow through attention, and search by attention."""

@@ -1,0 +1,1 @@
+"""Small closed-form training dynamics."""

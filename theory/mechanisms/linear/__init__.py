@@ -1,0 +1,1 @@
+"""Linear attention, state-space models and test-time memory."""

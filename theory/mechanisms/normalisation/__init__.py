@@ -1,0 +1,1 @@
+"""Normalisation, entropy, temperature, perturbation and the budget of a softmax."""

@@ -1,0 +1,1 @@
+"""Sparse attention: windows, routes, trees and mask graphs."""

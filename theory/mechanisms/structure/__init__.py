@@ -1,0 +1,1 @@
+"""Heads, pointers, channels, positions and modulation."""
