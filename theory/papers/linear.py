@@ -51,7 +51,7 @@ HAN_2024 = Source(
     year=2024,
     identifier="arXiv:2412.06590",
     number=26,
-    claimed="Linear attention is not injective, softmax is under a rank condition; locality is the second missing part.",
+    claimed="Linear attention is not injective, softmax is under a rank condition; locality is the second gap.",
     read="abstract",
     limits="",
 )
