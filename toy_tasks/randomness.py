@@ -28,14 +28,15 @@ def threefry2x32(key: tuple[Tensor, Tensor], counter: tuple[Tensor, Tensor]) -> 
     """Two pseudo-random int32 words for int32 key and counter words (broadcast together)."""
     schedule = (key[0], key[1], key[0] ^ key[1] ^ PARITY)
     x0, x1 = counter[0] + schedule[0], counter[1] + schedule[1]
+    x0, x1 = x0 + torch.zeros_like(x1), x1 + torch.zeros_like(x0)  # of full shape: the rounds work in place
     for group in range(1, 6):
         for rotation in ROTATIONS[:4] if group % 2 else ROTATIONS[4:]:
-            x0 = x0 + x1
+            x0 += x1
             # int32 shifts right keep the sign, so the wrapped-around bits are masked
-            x1 = (x1 << rotation) | ((x1 >> (32 - rotation)) & ((1 << rotation) - 1))
-            x1 = x1 ^ x0
-        x0 = x0 + schedule[group % 3]
-        x1 = x1 + schedule[(group + 1) % 3] + group
+            wrapped = (x1 >> (32 - rotation)).bitwise_and_((1 << rotation) - 1)
+            x1.bitwise_left_shift_(rotation).bitwise_or_(wrapped).bitwise_xor_(x0)
+        x0 += schedule[group % 3]
+        x1 += schedule[(group + 1) % 3] + group
     return x0, x1
 
 

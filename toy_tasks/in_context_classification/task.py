@@ -155,10 +155,10 @@ class InContextClassification:
 
     def _classes(self, key: Key, batch: int) -> Tensor:
         """(..., batch, N + 1)."""
-        novel = key.split(0).uniform(batch) < self.novel
-        helped = novel | (key.split(1).uniform(batch) < self.bursty)
+        novel = _coins(key.split(0), batch, self.novel)
         chosen = self._bursty(key.split(2), batch, novel)
         if self.bursty < 1 and self.novel < 1:
+            helped = novel | _coins(key.split(1), batch, self.bursty)
             chosen = torch.where(helped[..., None], chosen, self._draw(key.split(3), batch, self.pairs + 1))
         return chosen
 
@@ -214,8 +214,16 @@ class InContextClassification:
     def _positions(self, key: Key, batch: int) -> Tensor:
         """(..., batch, T, P): token i at a random shift + i."""
         shift = key.split(6).integers(batch) * (2 * (self.window - self.pairs) + 1) >> 31
-        place = shift[..., None] + torch.arange(self.length, device=shift.device)
-        return (place[..., None] == torch.arange(self.positions, device=shift.device)).to(torch.float32)
+        eye = torch.eye(self.positions, device=shift.device)
+        return eye[shift[..., None] + torch.arange(self.length, device=shift.device)]
+
+
+def _coins(key: Key, batch: int, probability: float) -> Tensor:
+    """(..., batch) of independent truth values; nothing is drawn where they are certain."""
+    if probability in (0, 1):
+        shape = (*key.seed.shape, batch)
+        return torch.full(shape, probability == 1, device=key.seed.device)
+    return key.uniform(batch) < probability
 
 
 def _rows(table: Tensor, index: Tensor) -> Tensor:

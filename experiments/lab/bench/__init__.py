@@ -24,7 +24,7 @@ ON_CPU = {
     "in_context_sequences": "in_context",
     "in_context_step": "in_context",
 }
-ON_GPU = {"gpu_replicas": "replicas", "gpu_agreement": "replicas"}
+ON_GPU = {"gpu_replicas": "replicas", "gpu_agreement": "replicas", "in_context_replicas": "in_context"}
 
 
 def run_benchmarks(device: str, only: str | None, say: Say) -> None:
