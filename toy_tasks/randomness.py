@@ -16,7 +16,10 @@ from torch import Tensor
 
 from toy_tasks.validation import seed_numbers
 
-ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
+# Every round rotates by r bits: shift left by r, right by 32 - r, and keep the r bits that wrapped around (an int32
+# shifts its sign in). On the CPU the numbers are tensors, which spares each operation on a small array a cast.
+ROUNDS = tuple((r, 32 - r, (1 << r) - 1) for r in (13, 15, 26, 6, 17, 29, 16, 24))
+CPU_ROUNDS = tuple(tuple(torch.tensor(number, dtype=torch.int32) for number in numbers) for numbers in ROUNDS)
 PARITY = 0x1BD11BDA
 
 # The simulator's own streams, and one for tasks; a task or model splits its stream further.
@@ -29,12 +32,12 @@ def threefry2x32(key: tuple[Tensor, Tensor], counter: tuple[Tensor, Tensor]) -> 
     schedule = (key[0], key[1], key[0] ^ key[1] ^ PARITY)
     x0, x1 = counter[0] + schedule[0], counter[1] + schedule[1]
     x0, x1 = x0 + torch.zeros_like(x1), x1 + torch.zeros_like(x0)  # of full shape: the rounds work in place
+    rounds = CPU_ROUNDS if x0.device.type == "cpu" else ROUNDS
     for group in range(1, 6):
-        for rotation in ROTATIONS[:4] if group % 2 else ROTATIONS[4:]:
+        for left, right, mask in rounds[:4] if group % 2 else rounds[4:]:
             x0 += x1
-            # int32 shifts right keep the sign, so the wrapped-around bits are masked
-            wrapped = (x1 >> (32 - rotation)).bitwise_and_((1 << rotation) - 1)
-            x1.bitwise_left_shift_(rotation).bitwise_or_(wrapped).bitwise_xor_(x0)
+            wrapped = (x1 >> right).bitwise_and_(mask)
+            x1.bitwise_left_shift_(left).bitwise_or_(wrapped).bitwise_xor_(x0)
         x0 += schedule[group % 3]
         x1 += schedule[(group + 1) % 3] + group
     return x0, x1
@@ -84,11 +87,11 @@ class Key:
     def normal(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Standard normal numbers by Box-Muller in float64, then rounded to `dtype`; never beyond 6.8."""
         radius, angle = self.bits(*shape)
-        return (torch.sqrt(-2 * torch.log(_unit(radius))) * torch.cos(2 * math.pi * _unit(angle))).to(dtype)
+        return _unit(radius).log_().mul_(-2).sqrt_().mul_(_unit(angle).mul_(2 * math.pi).cos_()).to(dtype)
 
 
 def _unit(word: Tensor) -> Tensor:
-    return ((word.to(torch.int64) & 0xFFFFFFFF).to(torch.float64) + 0.5) * 2.0**-32
+    return word.view(torch.uint32).to(torch.float64).add_(0.5).mul_(2.0**-32)
 
 
 class DeviceConstant:
