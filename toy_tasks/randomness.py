@@ -91,7 +91,7 @@ class Key:
 
 
 def _unit(word: Tensor) -> Tensor:
-    return word.view(torch.uint32).to(torch.float64).add_(0.5).mul_(2.0**-32)
+    return word.to(torch.int64).bitwise_and_(0xFFFFFFFF).to(torch.float64).add_(0.5).mul_(2.0**-32)
 
 
 class DeviceConstant:
