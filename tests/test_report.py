@@ -240,7 +240,7 @@ def test_papers_stand_by_number_and_other_sources_below(tmp_path: Path) -> None:
     page = read(lay_out(tmp_path, claims=ABOUT_FOUR))
     anchors = [anchor for anchor in page.values("id") if anchor.startswith("paper-")]
     assert anchors == [f"paper-{key}" for key in ("EARLY_2020", "ONLY_ALSO_2021", "LATE_2024", "TOOL_2011")]
-    papers = page.text[page.text.index("What is checked of a paper") :]
+    papers = page.text[page.text.index("A verdict is one on our claims") :]
     assert "2 Early (2020). B Early claims. ✓ holds in part 2 2 claims in full" in papers
     assert "9 Also (2021). D Also claims. ✓ refuted 1 1 claim in full" in papers
     assert "70 Late (2024). A Late claims. ✓ holds 2 2 claims in full" in papers
@@ -254,9 +254,9 @@ def test_a_paper_opens_to_each_claim_in_full(tmp_path: Path) -> None:
     late = text[text.index("70 Late") : text.index("Other sources")]
     assert "Not shown No large model is looked at." in late
     assert "How it is known abstract; statements of the text are as recalled" in late
-    one = "limit, theorem; worst violation 1.235e-09; tolerance 0.01; 100 examples python -m experiments claims --check"
+    one = "limit; theorem; worst violation 1.235e-09; tolerance 0.01; 100 examples python -m experiments claims --check"
     assert f"a.one ✓ holds The sink logit grows. {one} a.one" in late
-    assert "inequality, theorem; worst violation 1.235e-09; tolerance 0.01; tightness 0.97; 100 examples" in late
+    assert "inequality; theorem; worst violation 1.235e-09; tolerance 0.01; tightness 0.97; 100 examples" in late
     assert "b.two" not in late
 
 

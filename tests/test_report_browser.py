@@ -200,8 +200,9 @@ def test_a_paper_opens_by_keyboard(page: Page) -> None:
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#claim-a.first"
 
 
-def test_on_a_phone_a_paper_is_read_without_scrolling_sideways(page: Page) -> None:
-    page.call("Emulation.setDeviceMetricsOverride", width=360, height=700, deviceScaleFactor=1, mobile=True)
+@pytest.mark.parametrize("width", [360, 768])
+def test_on_a_phone_a_paper_is_read_without_scrolling_sideways(page: Page, width: int) -> None:
+    page.call("Emulation.setDeviceMetricsOverride", width=width, height=700, deviceScaleFactor=1, mobile=True)
     try:
         page.evaluate("document.querySelectorAll('#papers details').forEach(fold => { fold.open = true })")
         boxes = "[...document.querySelectorAll('#papers .scroll')].map(box => box.scrollWidth - box.clientWidth)"

@@ -73,9 +73,9 @@ def papers_section(claims: Mapping[str, Json]) -> str:
     html = ""
     if numbered:
         html += (
-            "<p>What is checked of a paper are mechanisms and statements at small scale, never its benchmarks. A paper "
-            "holds in part where a published or natural reading of it is refuted. Each opens to its claims, the "
-            "commands that check them, and what they do not show.</p>"
+            "<p>A verdict is one on our claims about a paper. They concern mechanisms and statements at small scale, "
+            "never its benchmarks; it holds in part where a published or natural reading is refuted. Each paper opens "
+            "to its claims, the commands that check them, and what they do not show.</p>"
         ) + _sources_table("Papers", numbered, claims)
     if others:
         html += "<h3>Other sources of methods</h3>" + _sources_table("Sources", others, claims)
@@ -133,8 +133,12 @@ def _opened(source: Json, about: Sequence[Json], claims: Mapping[str, Json]) -> 
     """What the checks of a source do not show, how it is known, and its claims: the failing first, the refuted last."""
     listed = ""
     for claim in sorted(about, key=lambda claim: (claim["holds"], claim["kind"] == "refuted", claim["name"])):
-        facts = [f"{claim['kind']}, {prose(claim['status'])}", f"worst violation {number(claim['worst'])}"]
-        facts += [f"tolerance {number(claim['tolerance'])}", count(claim["examples"], "example")]
+        facts = [escape(word) for word in dict.fromkeys((claim["kind"], claim["status"]))]
+        facts += [
+            f"worst violation {number(claim['worst'])}",
+            f"tolerance {number(claim['tolerance'])}",
+            count(claim["examples"], "example"),
+        ]
         if claim["tightness"] is not None:
             facts.insert(-1, f"tightness {number(claim['tightness'])}")
         listed += (
