@@ -131,25 +131,22 @@ def _paper_verdict(about: Sequence[Json]) -> str:
 
 def _opened(source: Json, about: Sequence[Json], claims: Mapping[str, Json]) -> str:
     """What the checks of a source do not show, how it is known, and its claims: the failing first, the refuted last."""
-    listed = ""
-    for claim in sorted(about, key=lambda claim: (claim["holds"], claim["kind"] == "refuted", claim["name"])):
-        facts = [escape(word) for word in dict.fromkeys((claim["kind"], claim["status"]))]
-        facts += [
-            f"worst violation {number(claim['worst'])}",
-            f"tolerance {number(claim['tolerance'])}",
-            count(claim["examples"], "example"),
-        ]
-        if claim["tightness"] is not None:
-            facts.insert(-1, f"tightness {number(claim['tightness'])}")
-        listed += (
-            f"<li>{claim_link(claim['name'], claims)} {_verdict(claim)}\n<p>{prose(claim['statement'])}</p>"
-            f'<p class="facts">{"; ".join(facts)}</p>{command(_check(claim["name"]))}</li>\n'
-        )
-    about_it = {"Not shown": source["limits"], "How it is known": source["read"]}
+    told = {"Not shown": prose(source["limits"] or DASH), "How it is known": prose(source["read"] or DASH)}
+    told |= {"Found": _found(about)}
+    listed = "".join(f"<div><dt>{what}</dt><dd>{html}</dd></div>" for what, html in told.items())
+    ordered = sorted(about, key=lambda claim: (claim["holds"], claim["kind"] == "refuted", claim["name"]))
+    return f"<dl>{listed}</dl><ul>{''.join(_in_full(claim, claims) for claim in ordered)}</ul>"
+
+
+def _in_full(claim: Json, claims: Mapping[str, Json]) -> str:
+    """One claim: what it states, what the hunt found, and the command that checks it."""
+    facts = [escape(word) for word in dict.fromkeys((claim["kind"], claim["status"]))]
+    facts += [f"worst violation {number(claim['worst'])}", f"tolerance {number(claim['tolerance'])}"]
+    facts += [f"tightness {number(claim['tightness'])}"] * (claim["tightness"] is not None)
+    facts += [count(claim["examples"], "example")]
     return (
-        "<dl>"
-        + "".join(f"<div><dt>{what}</dt><dd>{prose(text or DASH)}</dd></div>" for what, text in about_it.items())
-        + f"<div><dt>Found</dt><dd>{_found(about)}</dd></div></dl><ul>{listed}</ul>"
+        f"<li>{claim_link(claim['name'], claims)} {_verdict(claim)}\n<p>{prose(claim['statement'])}</p>"
+        f'<p class="facts">{"; ".join(facts)}</p>{command(_check(claim["name"]))}</li>\n'
     )
 
 
