@@ -198,7 +198,7 @@ SONG_2023 = Source(
     identifier="arXiv:2307.13254",
     number=56,
     claimed=(
-        "Cross-attention with the attribute as query lets one network embed several attributes without entanglement."
+        "Cross-attention conditioned on the attribute lets one network embed several attributes without entanglement."
     ),
     read="abstract",
     limits=(
