@@ -64,8 +64,8 @@ LIU_2024 = Source(
     identifier="arXiv:2412.16112",
     number=27,
     claimed=(
-        "Restricting each query to a disc of neighbours makes the cost of attention linear while its maps keep full "
-        "rank."
+        "Restricting each query to a disc of neighbours makes the cost of attention linear while its maps keep a "
+        "high rank."
     ),
     read="abstract",
     limits=(
