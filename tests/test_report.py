@@ -240,7 +240,7 @@ def test_papers_stand_by_number_and_other_sources_below(tmp_path: Path) -> None:
     page = read(lay_out(tmp_path, claims=ABOUT_FOUR))
     anchors = [anchor for anchor in page.values("id") if anchor.startswith("paper-")]
     assert anchors == [f"paper-{key}" for key in ("EARLY_2020", "ONLY_ALSO_2021", "LATE_2024", "TOOL_2011")]
-    papers = page.text[page.text.index("A verdict is one on our claims") :]
+    papers = page.text[page.text.index("A verdict is on our claims") :]
     assert "2 Early (2020). B Early claims. ✓ holds in part 2 2 claims in full" in papers
     assert "9 Also (2021). D Also claims. ✓ refuted 1 1 claim in full" in papers
     assert "70 Late (2024). A Late claims. ✓ holds 2 2 claims in full" in papers
@@ -283,6 +283,17 @@ def test_each_picture_is_embedded_once_and_its_thumbnail_is_small(tmp_path: Path
     assert pixels.shape[:2] == (213, 320)
     assert pixels[:30].min() == 1  # the white border is still white
     assert 0.3 < pixels[100, 175, 0] < 0.6  # the middle of the ramp is grey
+
+
+def test_coordinates_are_cut_to_a_hundredth_of_a_point(tmp_path: Path) -> None:
+    lay_out(tmp_path, a_record())
+    fine = SVG.replace("M60 250C160", "M60.999999 250.125C160.1").replace(
+        ">log t<", ">0.5003 \N{GREEK SMALL LETTER ALPHA}<"
+    )
+    (tmp_path / "sink_flow.svg").write_text(fine, encoding="utf-8")
+    shown = unquote(read(tmp_path).values("src")[1])
+    assert 'd="M60.99 250.12C160.1 120 300 70 450 50"' in shown
+    assert ">0.5003 \N{DEGREE SIGN}<" in shown
 
 
 def test_a_figure_without_png_has_a_card_without_picture(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ _CLAIM |= dict.fromkeys(("statement", "status", "instance"), str)
 _CLAIM |= dict.fromkeys(("tolerance", "worst", "tightness"), _NUMBER)
 _SOURCE = dict.fromkeys(("citation", "claimed", "read", "limits"), str) | {"key": _NAME, "number": int | None}
 _CLAIM |= {"source": _SOURCE, "also": [_SOURCE]}
-_PLAIN = " !'()*+,/:;=?@[]^`{|}$"  # what may stand in a data URI within double quotes
+_PLAIN = ' !"()*+,/:;<=>?@[]^`{|}$'  # what may stand in a data URI within single quotes
+_COORDINATES = re.compile(r' (?:d|x|y)="[^"]*"')
 _THUMBNAIL = 320  # pixels across, about: twice the width of a card on a small screen
 
 
@@ -90,8 +91,9 @@ def _expect(where: str, value: Any, shape: Any) -> None:
 
 
 def _svg_uri(path: Path) -> str:
-    """The figure as text, which is a quarter shorter than base64; line breaks become spaces, since a URI has none."""
-    text = " ".join(path.read_text(encoding="utf-8").split())
+    """The figure as text to stand in single quotes: two thirds of what base64 takes, coordinates cut to 1/100 point."""
+    text = " ".join(path.read_text(encoding="utf-8").split())  # line breaks become spaces: a URI has none
+    text = _COORDINATES.sub(lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), text)
     return f"data:image/svg+xml,{urllib.parse.quote(text, safe=_PLAIN)}"
 
 

@@ -132,7 +132,7 @@ def _figure(record: Json, claims: Mapping[str, Json]) -> str:
     return (
         f'<article id="figure-{record["name"]}"><h3>{escape(record["title"])}</h3>'
         f'<p class="under">{_topic(record)} {tally([check["holds"] for check in record["checks"]], "check")}</p>'
-        f'{paragraphs}<figure><img src="{record["image"]}" alt="Figure: {escape(record["title"])}"></figure>\n'
+        f"{paragraphs}<figure><img src='{record['image']}' alt=\"Figure: {escape(record['title'])}\"></figure>\n"
         + (_checks(record, claims) if record["checks"] else "")
         + (f"<h4>Claims it decides</h4><ul>{decided}</ul>" if decided else "")
         + f"<h4>Make it again</h4>{command(record['command'])}{_provenance(record)}</article>\n"
