@@ -73,9 +73,10 @@ def papers_section(claims: Mapping[str, Json]) -> str:
     html = ""
     if numbered:
         html += (
-            "<p>A verdict is on our claims about a paper, which concern mechanisms and statements at small scale, never "
-            "benchmarks. In part: they are as stated, and among them a published statement or natural reading is "
-            "refuted. Each paper opens to its claims, the commands that check them, and what they do not show.</p>"
+            "<p>A verdict is on our claims about a paper, which are about mechanisms and statements at small scale, "
+            "never benchmarks. In part: all are as stated, and one or more say that a published statement or a natural "
+            "reading is refuted. Each paper opens to its claims, the commands that check them, and what they do not "
+            "show.</p>"
         ) + _sources_table("Papers", numbered, claims)
     if others:
         html += "<h3>Other sources of methods</h3>" + _sources_table("Sources", others, claims)

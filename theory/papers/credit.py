@@ -14,8 +14,8 @@ MERULLO_2023 = Source(
     ),
     read="abstract",
     limits=(
-        "The overlap is one of attention on the target in a small layer, not of ablation damage, which we found "
-        "unstable; no language model and no published share of heads is tested."
+        "Chance overlap and interactions of ablated heads are formulas about given heads; no circuit is found in a "
+        "trained language model, and the published share of reused heads is not tested."
     ),
 )
 
@@ -71,8 +71,8 @@ LI_2017 = Source(
     ),
     read="abstract",
     limits=(
-        "Conservation is an identity of a bias-free network or of one attention layer; whether the maps agree with "
-        "human saliency is not tested."
+        "Conservation is an identity of bias-free networks and of attention with given weights; whether the maps "
+        "agree with human saliency is not tested."
     ),
 )
 
@@ -89,7 +89,8 @@ REBUFFI_2020 = Source(
     ),
     read="abstract",
     limits=(
-        "The outer product of one linear layer is checked; which of the methods explains an image best is not tested."
+        "The identities are those of linear, convolutional and value maps; which of the methods explains an image "
+        "best is not tested."
     ),
 )
 
@@ -106,7 +107,7 @@ WEI_2024 = Source(
     ),
     read="abstract",
     limits=(
-        "Isolation and the optimum of the weighed loss are for masks and a quadratic loss; video, motion paths and "
+        "Isolation and the optimum of the weighed loss are for masks and for one parameter; video, motion paths and "
         "subject fidelity are not tested."
     ),
 )

@@ -36,8 +36,8 @@ MORAVVEJ_2023 = Source(
     ),
     read="abstract",
     limits=(
-        "That the evolution or its clustering matters is not shown, because a best of many random starts is as global "
-        "a search; there is no text, no LSTM and no detection accuracy."
+        "Only the focal loss is checked; the start by differential evolution, recurrent networks, text and detection "
+        "accuracy are not."
     ),
 )
 

@@ -15,8 +15,8 @@ WU_2022 = Source(
     ),
     read="abstract and public code of the attention",
     limits=(
-        "Exact conservation holds for the ideal normalisation, not for the clamps and the epsilon of the public code; "
-        "accuracy and speed on long sequences are not tested."
+        "Conservation is exact for the ideal normalisation, and broken by the clamp and the epsilon of the public "
+        "code; accuracy and speed on long sequences are not tested."
     ),
 )
 

@@ -33,8 +33,8 @@ GAO_2025 = Source(
     ),
     read="abstract",
     limits=(
-        "Length extrapolation of a trained model and the choice of softplus are not tested; the law of the entropy is "
-        "for independent Gaussian logits and converges slowly near its transition."
+        "Length extrapolation of a trained model is not tested; the law of the entropy is for independent Gaussian "
+        "logits."
     ),
 )
 
@@ -144,8 +144,8 @@ CHUNG_2023 = Source(
     ),
     read="abstract",
     limits=(
-        "The blend of queries and the entropy are for Gaussian features, whereas real features are correlated; the "
-        "quality of transferred styles is not tested."
+        "Blends and temperatures are exact for given queries and keys; that foreign keys flatten attention in a "
+        "diffusion model, and the quality of transferred styles, are not tested."
     ),
 )
 

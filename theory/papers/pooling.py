@@ -14,8 +14,8 @@ ABDULLAH_2024 = Source(
     ),
     read="abstract",
     limits=(
-        "The bound is for fixed linear mixers of independent tokens; nonlinear mixers, training of the gates, "
-        "accuracy and speed on images are not tested."
+        "The bounds are for fixed linear mixers and given gates; nonlinear mixers, training of the gates, accuracy "
+        "and speed on images are not tested."
     ),
 )
 
@@ -83,8 +83,8 @@ SINHA_2019 = Source(
     ),
     read="abstract",
     limits=(
-        "A synthetic texture stands for an image, and further guided passes gave no gain there; no medical data and "
-        "no segmentation network is used."
+        "The contraction is that of Gaussian classes of very many tokens; guidance over several scales, medical data "
+        "and segmentation networks are not tested."
     ),
 )
 
@@ -119,8 +119,8 @@ EFTEKHAR_2023 = Source(
     ),
     read="abstract",
     limits=(
-        "The codebook bounds how far a nuisance can move the output; faster learning is not shown, since a small "
-        "regression gave no consistent gain over other bottlenecks."
+        "The codebook bounds how far a nuisance can move the output; that an agent learns faster or generalises "
+        "better with one is not tested."
     ),
 )
 
@@ -134,8 +134,8 @@ SAINI_2020 = Source(
     claimed="One attention map for each subspace of features lets a compact network use several scales at little cost.",
     read="abstract",
     limits=(
-        "The error of a shared map is for white features and given target maps; accuracy and operation counts of the "
-        "compact networks are not tested."
+        "The error of a shared map is for white features and given target maps; accuracy and total operation counts "
+        "of the compact networks are not tested."
     ),
 )
 
@@ -152,8 +152,8 @@ ZHANG_2023 = Source(
     ),
     read="abstract",
     limits=(
-        "Gradients and masking are those of one pooling layer, and our bags are synthetic; a gain in classification "
-        "of slides is not shown, and masking alone did not spread attention."
+        "Gradients and masking are those of one pooling layer with given weights; that branches or masking spread "
+        "attention in training, or improve the classification of slides, is not tested."
     ),
 )
 

@@ -15,8 +15,7 @@ HASSANI_2024 = Source(
     ),
     read="abstract",
     limits=(
-        "The operator and its limits are checked, with windows clipped at the border where the public kernels shift "
-        "them; no kernel is timed."
+        "The operator, its tiles and its borders are checked as functions; no kernel is timed and no accuracy measured."
     ),
 )
 
@@ -64,13 +63,13 @@ LIU_2024 = Source(
     identifier="arXiv:2412.16112",
     number=27,
     claimed=(
-        "Restricting each query to a disc of neighbours makes the cost of attention linear while its maps keep a "
-        "high rank."
+        "Restricting each query to a disc of neighbours makes the cost of attention linear while its maps keep a high "
+        "rank."
     ),
     read="abstract",
     limits=(
-        "The rank is that of random queries and keys in one dimension; distillation of a diffusion transformer, image "
-        "quality and speed at high resolution are not tested."
+        "The rank and the distance to kernel attention are those of one-dimensional windows; distillation of a "
+        "diffusion transformer, image quality and speed at high resolution are not tested."
     ),
 )
 
@@ -87,8 +86,8 @@ HE_2024_IR = Source(
     ),
     read="abstract",
     limits=(
-        "Isolation and realignment are exact for masks and rotary logits of equal features, and help only by chance "
-        "for unrelated ones; consistency of generated images is not tested."
+        "Isolation and realignment are exact for masks and for rotary logits of equal features, not of unrelated "
+        "ones; consistency of generated images is not tested."
     ),
 )
 

@@ -120,8 +120,8 @@ DWIVEDI_2020 = Source(
     ),
     read="abstract",
     limits=(
-        "Spectra are those of paths and rings and the equivariance is of one layer; the choice of signs in training "
-        "and results on graph benchmarks are not tested."
+        "Spectra are those of paths, rings and grids, and the equivariance is of one layer; the choice of signs in "
+        "training and results on graph benchmarks are not tested."
     ),
 )
 
