@@ -287,9 +287,7 @@ def test_each_picture_is_embedded_once_and_its_thumbnail_is_small(tmp_path: Path
 
 def test_coordinates_are_cut_to_a_hundredth_of_a_point(tmp_path: Path) -> None:
     lay_out(tmp_path, a_record())
-    fine = SVG.replace("M60 250C160", "M60.999999 250.125C160.1").replace(
-        ">log t<", ">0.5003 \N{GREEK SMALL LETTER ALPHA}<"
-    )
+    fine = SVG.replace("M60 250C160", "M60.999999 250.125C160.1").replace(">log t<", ">0.5003 \N{DEGREE SIGN}<")
     (tmp_path / "sink_flow.svg").write_text(fine, encoding="utf-8")
     shown = unquote(read(tmp_path).values("src")[1])
     assert 'd="M60.99 250.12C160.1 120 300 70 450 50"' in shown
