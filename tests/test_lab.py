@@ -30,7 +30,7 @@ from experiments.lab.experiment import seed_range
 from experiments.lab.figures import house_style, panels, points, write_figure
 from experiments.lab.progress import progress
 from theory import claims
-from theory.papers import GUO_2024
+from theory.papers import GU_2024, GUO_2024
 
 # ---------------------------------------------------------------------------------------------------------- the store
 
@@ -342,7 +342,8 @@ def test_a_row_says_what_was_claimed_tried_and_seen() -> None:
     assert row["holds"] is True
     assert row["worst"] <= row["tolerance"] == 1e-12
     assert 0 <= row["tightness"] <= 1
-    assert row["source"]["key"] == "GUO_2024"
+    assert (row["source"]["key"], row["source"]["number"], row["also"]) == ("GUO_2024", 36, [])
+    assert row["source"]["limits"] == GUO_2024.limits
     assert row["statement"].startswith("With a constant value state, more sink never hurts")
     assert row["instance"].startswith("ConstantValue(model=SinkModel(")
     json.dumps(row)
@@ -382,6 +383,35 @@ def test_a_claim_that_is_not_as_stated_fails_the_command(
     assert ("FAIL test_lab.invented" in capsys.readouterr().out) is bool(code)
     (row,) = json.loads((tmp_path / "claims.json").read_text())["claims"]
     assert (row["name"], row["holds"]) == ("test_lab.invented", code == 0)
+
+
+def test_recording_some_claims_keeps_the_rows_of_the_others(register: Callable[..., None], tmp_path: Path) -> None:
+    """A long hunt of one topic is recorded beside the others; what no longer says what is registered is dropped."""
+    for name in ("one", "two", "reworded"):
+        register(name, 0.1, kind="trend", also=(GU_2024,))
+    record = ["claims", "--record", "--output", str(tmp_path), "--check"]
+    assert main([*record, "test_lab.*"]) == 0
+    one, reworded, two = json.loads((tmp_path / "claims.json").read_text())["claims"]
+    assert [source["key"] for source in two["also"]] == ["GU_2024"]
+    old = [one | {"worst": 9.0}, two | {"examples": 5000, "also": None}, reworded | {"statement": "As it was."}]
+    old += [two | {"name": "test_lab.gone"}, {"name": "test_lab.half"}]
+    (tmp_path / "claims.json").write_text(json.dumps({"claims": old}))
+    assert main([*record, "test_lab.one"]) == 0
+    assert json.loads((tmp_path / "claims.json").read_text())["claims"] == [one, two | {"examples": 5000}]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"claims": 3}', '{"claims": [3]}'])
+def test_a_file_that_is_no_table_of_claims_is_refused_before_the_hunt(
+    content: str, register: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register("invented", 0.1, kind="trend")
+    (tmp_path / "claims.json").write_text(content)
+    with pytest.raises(SystemExit, match="2"):
+        main(["claims", "--check", "test_lab.invented", "--record", "--output", str(tmp_path)])
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith("experiments: claims.json must be a table of claims, or absent: ")
+    assert (tmp_path / "claims.json").read_text() == content
 
 
 def test_the_verdict_of_one_claim_does_not_hide_another(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import numpy as np
 import pytest
+from matplotlib.image import imread, imsave
 
 from experiments.lab.report import write_report
 
@@ -22,8 +27,12 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="480" height="320" viewBo
 </svg>
 """
 HOSTILE = """<script>alert("1")</script> & 'quoted' $script ${style} %s {name}"""
-SOURCE = {"key": "INVENTED_2024", "citation": "Doe, Roe (2024). Sinks, arXiv:0000.00000", "claimed": "Sinks grow."}
-SOURCE["read"] = "abstract; statements of the text are as recalled"
+
+
+def a_source(key: str = "INVENTED_2024", number: int | None = 36, **changes: Any) -> dict[str, Any]:
+    source = {"key": key, "number": number, "citation": "Doe, Roe (2024). Sinks, arXiv:0000.00000"}
+    source |= {"claimed": "Sinks grow.", "read": "abstract; statements of the text are as recalled"}
+    return source | {"limits": "No large model is looked at."} | changes
 
 
 def a_check(**changes: Any) -> dict[str, Any]:
@@ -60,7 +69,8 @@ def a_claim(name: str = "sink_flow.grows", **changes: Any) -> dict[str, Any]:
     claim: dict[str, Any] = {
         "name": name,
         "statement": "The sink logit grows.",
-        "source": SOURCE,
+        "source": a_source(),
+        "also": [],
         "kind": "limit",
         "status": "theorem",
     }
@@ -77,9 +87,12 @@ THREE_CLAIMS = [
 
 def lay_out(folder: Path, *records: dict[str, Any], claims: list[dict[str, Any]] | None = None) -> Path:
     """Write the records with a figure each, and `claims.json` unless claims is None."""
+    pixels = np.ones((640, 960, 4))
+    pixels[100:500, 100:] = np.linspace(0, 1, 860)[:, None]
     for record in records:
         (folder / f"{record['name']}.json").write_text(json.dumps(record), encoding="utf-8")
         (folder / f"{record['name']}.svg").write_text(SVG, encoding="utf-8")
+        imsave(folder / f"{record['name']}.png", pixels)
     if claims is not None:
         (folder / "claims.json").write_text(json.dumps({"claims": claims}), encoding="utf-8")
     return folder
@@ -89,7 +102,7 @@ class Reading(HTMLParser):
     """What a page says: its words, its elements, and whether every element is closed."""
 
     VOID = frozenset({"meta", "link", "img", "input", "wbr"})
-    INLINE = frozenset({"a", "code", "span", "strong", "label"})
+    INLINE = frozenset({"a", "code", "span", "strong", "label", "option"})
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -132,7 +145,15 @@ def test_page_is_whole_and_links_lead_somewhere(tmp_path: Path) -> None:
     assert len(anchors) == len(set(anchors))
     assert {link.removeprefix("#") for link in page.values("href") if link != "data:,"} <= set(anchors)
     assert all(source.startswith("data:image/") for source in page.values("src"))
-    for told in ("2 experiments", "3 claims", "4 checks hold", "0 checks fail", "0 to 4 (5 seeds)", "d" * 64):
+    for told in (
+        "2 experiments",
+        "3 claims",
+        "1 paper",
+        "4 checks hold",
+        "0 checks fail",
+        "0 to 4 (5 seeds)",
+        "d" * 64,
+    ):
         assert told in page.text
 
 
@@ -150,9 +171,9 @@ def test_hostile_text_in_a_record_stays_text(tmp_path: Path, place: str) -> None
 
 
 @pytest.mark.parametrize("kind", ["limit", "refuted"])
-@pytest.mark.parametrize("place", ["statement", "status", "instance", "worst", "citation", "claimed", "read"])
+@pytest.mark.parametrize("place", ["statement", "status", "instance", "worst", "citation", "claimed", "read", "limits"])
 def test_hostile_text_in_a_claim_stays_text(tmp_path: Path, place: str, kind: str) -> None:
-    changes = {place: HOSTILE} if place in a_claim() else {"source": SOURCE | {place: HOSTILE}}
+    changes = {place: HOSTILE} if place in a_claim() else {"source": a_source(**{place: HOSTILE})}
     page = read(lay_out(tmp_path, a_record(), claims=[a_claim(kind=kind, **changes)]))
     assert sum(tag == "script" for tag, _ in page.elements) == 1
     assert HOSTILE in page.text
@@ -193,10 +214,50 @@ def test_failing_claims_and_refuted_readings_are_told_apart(tmp_path: Path) -> N
     fails, refuted = a_claim("a.fails", holds=False), THREE_CLAIMS[2]
     text = read(lay_out(tmp_path, a_record(), claims=[a_claim(), fails, refuted])).text
     assert "✗ fails: claim a.fails" in text
-    assert "✗ 1 of 2 claims fails✓ refuted: sink_flow.printed_rate" in text
+    assert "Sinks grow. ✗ fails 3 3 claims in full" in text
+    assert "Found ✗ 1 of 2 claims fails, ✓ 1 of 1 reading refuted a.fails ✗ fails" in text
     assert "python -m experiments claims --check sink_flow.printed_rate" in text
     assert "at the counterexample the violation is inf; the statement allows 1e-09." in text
-    assert "✗ not refuted: x.y" in read(lay_out(tmp_path, claims=[a_claim("x.y", kind="refuted", holds=False)])).text
+    text = read(lay_out(tmp_path, claims=[a_claim("x.y", kind="refuted", holds=False)])).text
+    assert "✗ 0 of 1 reading refuted x.y ✗ not refuted" in text
+
+
+FOUR_SOURCES = {
+    "LATE_2024": a_source("LATE_2024", 70, citation="Late (2024). A", claimed="Late claims."),
+    "EARLY_2020": a_source("EARLY_2020", 2, citation="Early (2020). B", claimed="Early claims."),
+    "TOOL_2011": a_source("TOOL_2011", None, citation="Tool (2011). C", claimed="Tools."),
+    "ONLY_ALSO_2021": a_source("ONLY_ALSO_2021", 9, citation="Also (2021). D", claimed="Also claims."),
+}
+ABOUT_FOUR = [
+    a_claim("a.one", source=FOUR_SOURCES["LATE_2024"], also=[FOUR_SOURCES["EARLY_2020"]]),
+    a_claim("b.two", source=FOUR_SOURCES["EARLY_2020"], kind="refuted", also=[FOUR_SOURCES["ONLY_ALSO_2021"]]),
+    a_claim("c.three", source=FOUR_SOURCES["TOOL_2011"], holds=False),
+    a_claim("d.four", source=FOUR_SOURCES["LATE_2024"], kind="inequality", tightness=0.97),
+]
+
+
+def test_papers_stand_by_number_and_other_sources_below(tmp_path: Path) -> None:
+    page = read(lay_out(tmp_path, claims=ABOUT_FOUR))
+    anchors = [anchor for anchor in page.values("id") if anchor.startswith("paper-")]
+    assert anchors == [f"paper-{key}" for key in ("EARLY_2020", "ONLY_ALSO_2021", "LATE_2024", "TOOL_2011")]
+    papers = page.text[page.text.index("A verdict is on our claims") :]
+    assert "2 Early (2020). B Early claims. ✓ holds in part 2 2 claims in full" in papers
+    assert "9 Also (2021). D Also claims. ✓ refuted 1 1 claim in full" in papers
+    assert "70 Late (2024). A Late claims. ✓ holds 2 2 claims in full" in papers
+    assert "Other sources of methods" in papers
+    assert "Tool (2011). C Tools. ✗ fails 1 1 claim in full" in papers
+    assert "3 papers" in page.text
+
+
+def test_a_paper_opens_to_each_claim_in_full(tmp_path: Path) -> None:
+    text = read(lay_out(tmp_path, claims=ABOUT_FOUR)).text
+    late = text[text.index("70 Late") : text.index("Other sources")]
+    assert "Not shown No large model is looked at." in late
+    assert "How it is known abstract; statements of the text are as recalled" in late
+    one = "limit; theorem; worst violation 1.235e-09; tolerance 0.01; 100 examples python -m experiments claims --check"
+    assert f"a.one ✓ holds The sink logit grows. {one} a.one" in late
+    assert "inequality; theorem; worst violation 1.235e-09; tolerance 0.01; tightness 0.97; 100 examples" in late
+    assert "b.two" not in late
 
 
 def test_without_claims_the_page_still_stands(tmp_path: Path) -> None:
@@ -212,12 +273,42 @@ def test_an_empty_folder_gives_an_empty_page(tmp_path: Path) -> None:
     assert read(tmp_path).text.count("None in this folder.") == 5
 
 
-def test_the_lighter_file_is_the_thumbnail(tmp_path: Path) -> None:
+def test_each_picture_is_embedded_once_and_its_thumbnail_is_small(tmp_path: Path) -> None:
+    """The figure is the SVG's own text; the card has a picture of a few hundred pixels and a few kilobytes."""
+    small, large = read(lay_out(tmp_path, a_record())).values("src")
+    assert unquote(large.removeprefix("data:image/svg+xml,")).split() == SVG.split()
+    png = base64.b64decode(small.removeprefix("data:image/png;base64,"))
+    assert len(png) < 20_000
+    pixels = imread(io.BytesIO(png), format="png")
+    assert pixels.shape[:2] == (213, 320)
+    assert pixels[:30].min() == 1  # the white border is still white
+    assert 0.3 < pixels[100, 175, 0] < 0.6  # the middle of the ramp is grey
+
+
+def test_coordinates_are_cut_to_a_hundredth_of_a_point(tmp_path: Path) -> None:
     lay_out(tmp_path, a_record())
-    (tmp_path / "sink_flow.png").write_bytes(b"png")
-    small, large = read(tmp_path).values("src")
-    assert small.startswith("data:image/png;base64,")
-    assert large.startswith("data:image/svg+xml;base64,")
+    fine = SVG.replace("M60 250C160", "M60.999999 250.125C160.1").replace(">log t<", ">0.5003 \N{DEGREE SIGN}<")
+    (tmp_path / "sink_flow.svg").write_text(fine, encoding="utf-8")
+    shown = unquote(read(tmp_path).values("src")[1])
+    assert 'd="M60.99 250.12C160.1 120 300 70 450 50"' in shown
+    assert ">0.5003 \N{DEGREE SIGN}<" in shown
+
+
+def test_a_figure_without_png_has_a_card_without_picture(tmp_path: Path) -> None:
+    (lay_out(tmp_path, a_record()) / "sink_flow.png").unlink()
+    page = read(tmp_path)
+    assert len(page.values("src")) == 1
+    assert page.values("src")[0].startswith("data:image/svg+xml,")
+
+
+def test_hostile_text_in_a_figure_stays_in_the_figure(tmp_path: Path) -> None:
+    lay_out(tmp_path, a_record())
+    hostile = SVG.replace("log t", HOSTILE.replace("&", "&amp;").replace("<", "&lt;") + '" onload="alert(1) #%41')
+    (tmp_path / "sink_flow.svg").write_text(hostile, encoding="utf-8")
+    page = read(tmp_path)
+    assert sum(tag == "script" for tag, _ in page.elements) == 1
+    assert page.values("onload") == []
+    assert unquote(page.values("src")[1].removeprefix("data:image/svg+xml,")).split() == hostile.split()
 
 
 def without(content: dict[str, Any], *path: str | int) -> dict[str, Any]:
@@ -244,7 +335,13 @@ BROKEN: list[tuple[str, Any, str]] = [
         ("claims.json", without({"claims": THREE_CLAIMS}, "claims", 2, key), rf"claims\.json: .*\[2\]: key '{key}' is")
         for key in a_claim()
     ],
-    ("claims.json", without({"claims": THREE_CLAIMS}, "claims", 0, "source", "read"), r"claims\.json: .*key 'read' is"),
+    *[
+        ("claims.json", without({"claims": ABOUT_FOUR}, "claims", 0, "source", key), rf"key 'source': key '{key}' is")
+        for key in a_source()
+    ],
+    ("claims.json", without({"claims": ABOUT_FOUR}, "claims", 0, "also", 0, "limits"), r"'also'\[0\]: key 'limits' is"),
+    ("claims.json", without({"claims": ABOUT_FOUR}, "claims", 0, "also"), r"`python -m experiments claims --record` w"),
+    ("claims.json", {"claims": [a_claim(source=a_source(number="36"))]}, r"claims\.json: .*key 'number' must be int"),
     ("claims.json", {}, r"claims\.json: key 'claims' is missing"),
     ("claims.json", [], r"claims\.json must be dict, got \[\]"),
     ("claims.json", {"claims": [a_claim(), a_claim()]}, r"claims\.json: key 'claims' must not list a name twice"),
@@ -255,6 +352,7 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("sink_flow.json", a_record(title=3), r"sink_flow\.json: key 'title' must be str, got 3"),
     ("sink_flow.json", a_record(checks=[a_check(relation="~")]), r"sink_flow\.json: .*key 'relation' must be .*'~'"),
     ("sink_flow.json", a_record(checks=[a_check(observed=[])]), r"sink_flow\.json: .*key 'observed' must be .*float"),
+    ("sink_flow.png", "no picture", r"sink_flow\.png must be a PNG"),
     ("no_figure.json", a_record("no_figure"), r"no_figure\.json: there must be a figure no_figure\.svg"),
 ]
 

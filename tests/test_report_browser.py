@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from devtools import Page, chromium
-from test_report import HOSTILE, a_check, a_claim, a_record, lay_out
+from test_report import HOSTILE, a_check, a_claim, a_record, a_source, lay_out
 
 from experiments.lab.report import write_report
 
@@ -26,6 +26,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     claims = [a_claim(name, worst=worst, instance=endless) for name, worst in WORST.items()]
     claims[1] |= {"kind": "inequality", "tightness": 0.5, "statement": f"{HOSTILE} {endless}"}
     claims[3] |= {"kind": "refuted", "status": "refuted"}
+    early = a_source("EARLY_2020", 2, citation=f"Early (2020). {endless}", limits=f"{HOSTILE} {endless}")
+    claims[0] |= {"source": early, "also": [a_source("TOOL_2011", None)], "holds": False}
+    claims[3] |= {"also": [early, a_source("LATE_2024", 70, claimed="Late heads read.")]}
     checks = [a_check(claim="a.first", holds=False), a_check(what=endless, claim=endless)]
     plain = a_record(claims=list(WORST), checks=checks, config={"steps": endless}, command=endless)
     hostile = a_record("other", title=HOSTILE, description=endless, claims=[endless])
@@ -58,8 +61,9 @@ def complaints(page: Page) -> list[dict[str, Any]]:
     ]
 
 
-def shown_names(page: Page) -> list[str]:
-    rows = "[...document.querySelectorAll('#claims tbody tr')].filter(row => row.checkVisibility())"
+def shown_names(page: Page, section: str = "claims") -> list[str]:
+    """The first cells of the rows that show, in the first table of a section."""
+    rows = f"[...document.querySelector('#{section} tbody').rows].filter(row => row.id && row.checkVisibility())"
     return list(page.evaluate(f"{rows}.map(row => row.cells[0].textContent)"))
 
 
@@ -75,7 +79,7 @@ def test_nothing_but_the_file_is_fetched(page: Page, report: Path) -> None:
 
 
 def test_every_picture_is_drawn_and_every_link_arrives(page: Page) -> None:
-    assert page.evaluate("[...document.images].map(image => image.naturalWidth)") == [480, 480, 480, 480]
+    assert page.evaluate("[...document.images].map(image => image.naturalWidth)") == [320, 320, 480, 480]
     links = page.evaluate("[...document.links].map(link => link.getAttribute('href'))")
     assert len(links) > 20
     assert [to for to in links if not page.evaluate(f"document.getElementById({to[1:]!r}) !== null")] == []
@@ -155,6 +159,58 @@ def test_claims_filter_and_a_link_shows_what_it_hides(page: Page) -> None:
     assert shown_names(page) == list(WORST)
 
 
+def test_papers_sort_and_take_their_claims_with_them(page: Page) -> None:
+    assert shown_names(page, "papers") == ["2", "36", "70"]
+    page.evaluate("document.querySelectorAll('#papers thead button')[0].focus()")
+    page.press("Enter")
+    page.press("Enter")
+    assert shown_names(page, "papers") == ["70", "36", "2"]
+    after = "[...document.querySelectorAll('#papers tbody tr')].map(row => row.id || row.className)"
+    assert page.evaluate(after) == [
+        *("paper-LATE_2024", "more", "paper-INVENTED_2024", "more", "paper-EARLY_2020", "more"),
+        *("paper-TOOL_2011", "more"),  # of the other sources
+    ]
+    page.evaluate("document.querySelectorAll('#papers thead button')[4].click()")
+    assert shown_names(page, "papers")[0] == "70"  # by number of claims: 1, 2 and 3
+
+
+def test_papers_filter_by_verdict_and_by_words_of_their_claims(page: Page) -> None:
+    choose = "select => { select.value = %r; select.dispatchEvent(new Event('change')) }"
+    verdicts = page.evaluate("[...document.querySelectorAll('#papers select')[0].options].map(one => one.text)")
+    assert verdicts == ["any", "✓ holds in part", "✓ refuted", "✗ fails"]
+    parts = {"✗ fails": ["2"], "✓ holds in part": ["36"], "✓ refuted": ["70"], "": ["2", "36", "70"]}
+    for verdict, names in parts.items():
+        page.evaluate(f"({choose % verdict})(document.querySelector('#papers select'))")
+        assert shown_names(page, "papers") == names
+    page.evaluate("document.querySelector('#papers input').focus()")
+    page.call("Input.insertText", text="d.fourth LATE")  # a claim's name in what opens, and a word of the row
+    assert shown_names(page, "papers") == ["70"]
+    assert page.evaluate("document.querySelector('#papers output').textContent") == "1 of 3 papers"
+    assert shown_names(page) == list(WORST), "the tables filter each for itself"
+    page.evaluate("document.querySelector('#claims a[href=\"#paper-EARLY_2020\"]').click()")
+    assert shown_names(page, "papers") == ["2", "36", "70"]
+
+
+def test_a_paper_opens_by_keyboard(page: Page) -> None:
+    page.evaluate("document.querySelector('#papers summary').focus()")
+    page.press("Enter")
+    assert page.evaluate("document.querySelector('#papers details').open")
+    assert page.evaluate("document.querySelector('#papers .command').checkVisibility()")
+    page.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#claim-a.first"
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_on_a_phone_a_paper_is_read_without_scrolling_sideways(page: Page, width: int) -> None:
+    page.call("Emulation.setDeviceMetricsOverride", width=width, height=700, deviceScaleFactor=1, mobile=True)
+    try:
+        page.evaluate("document.querySelectorAll('#papers details').forEach(fold => { fold.open = true })")
+        boxes = "[...document.querySelectorAll('#papers .scroll')].map(box => box.scrollWidth - box.clientWidth)"
+        assert page.evaluate(boxes) == [0, 0]
+    finally:
+        page.call("Emulation.clearDeviceMetricsOverride")
+
+
 def test_a_command_is_copied_or_at_least_selected(page: Page) -> None:
     page.evaluate("document.querySelector('.command button').click()")
     told = "new Promise(done => setTimeout(() => done(document.querySelector('.command button').textContent), 300))"
@@ -168,7 +224,8 @@ def test_without_script_the_page_says_the_same(page: Page, report: Path) -> None
         page.open(report)
         assert shown_names(page) == sorted(WORST)
         assert page.evaluate("document.querySelectorAll('button').length") == 0
-        assert page.evaluate("document.querySelector('#claims input').checkVisibility()") is False
+        assert shown_names(page, "papers") == ["2", "36", "70"]
+        assert page.evaluate("[...document.querySelectorAll('.filter')].some(one => one.checkVisibility())") is False
         assert page.evaluate("document.querySelector('main').textContent.length") <= everything
     finally:
         page.call("Emulation.setScriptExecutionDisabled", value=False)

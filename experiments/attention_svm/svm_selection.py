@@ -274,10 +274,11 @@ def figure(data: xr.Dataset) -> Figure:
     active.axhline(4, color="0.3", linestyle="--", linewidth=1, label="all others")
     shares.set(xscale="log", xlabel="d", title="Share of runs", ylim=(0, 1.05))
     active.set(xscale="log", xlabel="d", title="Support vectors per sequence", ylim=(0, 4.3))
-    for index, change in enumerate(CHANGES if "same" in data else ()):
+    looks = ("o", "none"), ("^", "C1")  # open and filled: small markers of one shade look alike otherwise
+    for index, (change, (marker, face)) in enumerate(zip(CHANGES, looks, strict=True) if "same" in data else ()):
         misses = np.sort(1 - data.same.sel(change=change).dropna("problem").values)
         share = (np.arange(len(misses)) + 0.5) / len(misses)
-        changed.plot(misses, share, MARKERS[index], color=f"C{index}", markerfacecolor="none", markersize=3,
+        changed.plot(misses, share, marker, color=f"C{index}", markerfacecolor=face, markersize=3.5,
                      label=f"{change} exchanged")  # fmt: skip
     changed.set(
         xscale="log", xlabel="1 - cosine to the weights before", title="Share of problems below", ylim=(0, 1.05)

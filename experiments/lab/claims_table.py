@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,28 @@ def chosen_claims(pattern: str | None) -> list[Claim]:
     return chosen
 
 
+def described(claim: Claim) -> dict[str, Any]:
+    """What a row says of a claim before any hunt."""
+    source, *also = (
+        {"key": s.key, "number": s.number, "citation": str(s), "claimed": s.claimed, "read": s.read, "limits": s.limits}
+        for s in claim.sources
+    )
+    return {
+        "name": claim.name,
+        "statement": claim.statement,
+        "source": source,
+        "also": also,
+        "kind": claim.kind,
+        "status": claim.status,
+        "tolerance": claim.tolerance,
+    }
+
+
 def hunted(name: str, examples: int | None, seed: int | None) -> dict[str, Any]:
     """One row of the table. Without `examples`, as many as CI tries, within the claim's own cap."""
     claim = {c.name: c for c in all_claims()}[name]
     worst = hunt(claim, CI_EXAMPLES if examples is None else examples, seed=seed, cap=examples is None)
-    source = claim.source
-    return {
-        "name": claim.name,
-        "statement": claim.statement,
-        "source": {"key": source.key, "citation": str(source), "claimed": source.claimed, "read": source.read},
-        "kind": claim.kind,
-        "status": claim.status,
-        "tolerance": claim.tolerance,
+    return described(claim) | {
         "examples": worst.examples,
         "worst": worst.violation,
         "tightness": worst.tightness,
@@ -76,5 +87,28 @@ HEADER = (
 
 
 def write_claims(rows: list[dict[str, Any]], output: Path) -> None:
-    """Record the table for the report."""
-    write_json(output / "claims.json", {"claims": rows})
+    """Record the rows for the report, beside those recorded before: a long hunt of a few claims keeps the rest.
+
+    A recorded row stays while its claim is registered with the same statement, kind and tolerance, and takes over what
+    is said of the claim now; every other is dropped. Raises `ValueError` where `claims.json` is none.
+    """
+    known = {claim.name: described(claim) for claim in all_claims()}
+    merged = {row["name"]: row | known[row["name"]] for row in recorded(output) if _still_said(row, known)}
+    merged |= {row["name"]: row for row in rows}
+    write_json(output / "claims.json", {"claims": [merged[name] for name in sorted(merged)]})
+
+
+def recorded(output: Path) -> list[dict[str, Any]]:
+    """The rows of `claims.json` as they are, none where there is no such file; `ValueError` where it is no table."""
+    path = output / "claims.json"
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["claims"] if path.is_file() else []
+        return [dict(row) for row in rows]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path.name} must be a table of claims, or absent: {error!r}") from error
+
+
+def _still_said(row: dict[str, Any], known: dict[str, dict[str, Any]]) -> bool:
+    now = known.get(str(row.get("name")))
+    found = {"examples", "worst", "tightness", "holds", "instance"} <= set(row)
+    return now is not None and found and all(row.get(key) == now[key] for key in ("statement", "kind", "tolerance"))

@@ -48,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
         "--examples", type=int, help="examples per claim (default: as in CI, 100 within each claim's cap)"
     )
     claims.add_argument("--seed", type=int, help="another stretch of the search than CI's")
-    claims.add_argument("--record", action="store_true", help="write the table for the report")
+    claims.add_argument(
+        "--record", action="store_true", help="write the rows for the report; those of other claims stay"
+    )
     _sweep_options(claims)
     report = commands.add_parser("report", help="build index.html over all records")
     report.add_argument("--output", type=Path, default=FIGURES)
@@ -138,6 +140,8 @@ def _claims(options: argparse.Namespace) -> int:
     from experiments.lab.sweep import Sweep
 
     workers = Sweep(options.workers).workers or os.cpu_count() or 1
+    if options.record:
+        claims_table.recorded(options.output)  # refuses a broken file before the hunt
     rows = claims_table.table(options.check, options.examples, options.seed, workers)
     _say(claims_table.HEADER)
     for row in rows:

@@ -146,15 +146,18 @@ def figure(data: xr.Dataset) -> Figure:
 
     out, (axes,) = panels(1, width=4.2, height=3.4)
     simulated = measured(data) * data.samples
-    for index, omega in enumerate(data.omega.values):
-        axes.plot(data.dimension, data.samples.sel(omega=omega), color=f"C{index}")
-        shown, label = simulated.sel(omega=omega), f"$\\omega$ = {omega:g}"
-        axes.plot(data.dimension, shown, MARKERS[index], color=f"C{index}", markerfacecolor="none", label=label)
+    keys = {}  # beyond the simulated dimensions lines have no markers: they differ by style too
+    for index, (omega, style) in enumerate(zip(data.omega.values, ("-", "--", ":"), strict=True)):
+        theory = axes.plot(data.dimension, data.samples.sel(omega=omega), style, color=f"C{index}")
+        shown = axes.plot(
+            data.dimension, simulated.sel(omega=omega), MARKERS[index], color=f"C{index}", markerfacecolor="none"
+        )
+        keys[f"$\\omega$ = {omega:g}"] = (*theory, *shown)
     axes.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="samples to halve the error")
     axes.set_title("mean of $\\langle x_0, x_i\\rangle \\langle\\beta, x_i\\rangle$, less E[. $|\\, x_0$]")
     axes.set_xticks(data.dimension.values, [str(d) for d in data.dimension.values])
     axes.minorticks_off()
-    axes.legend(loc="upper left")
+    axes.legend(keys.values(), keys.keys(), loc="upper left", handlelength=3)
     return out
 
 

@@ -9,24 +9,32 @@ MERULLO_2023 = Source(
     year=2023,
     identifier="arXiv:2310.08744",
     number=11,
-    claimed="Circuits found for one task are largely reused (about 78 percent of heads) for another.",
+    claimed=(
+        "Circuits found for one task are to a large part used again for another, by the same heads doing the same work."
+    ),
     read="abstract",
-    limits="Ablation-damage overlap (unstable: -0.38..0.89); any LLM, the 78 percent.",
+    limits=(
+        "Chance overlap and interactions of ablated heads are formulas about given heads; no circuit is found in a "
+        "trained language model, and the published share of reused heads is not tested."
+    ),
 )
 
 HE_2024 = Source(
     key="HE_2024",
     title="Cracking the Code of Hallucination in LVLMs with Vision-aware Head Divergence",
-    authors="He, et al.",
+    authors="He, Zhu, Guo, Fang, Hua, Jia, Tang, Chua, Wang",
     year=2024,
     identifier="arXiv:2412.13949",
     number=12,
     claimed=(
-        "A divergence of head outputs with and without visual context finds the heads that use it; strengthening them "
+        "The change of a head's output when the image is removed shows which heads use it; strengthening these heads "
         "reduces hallucination."
     ),
     read="abstract",
-    limits="Images, real hallucination.",
+    limits=(
+        "The identity says when scaling a head lowers unsupported mass, given the logits; images, real hallucinations "
+        "and the choice of heads in a large model are not tested."
+    ),
 )
 
 PATHANIA_2024 = Source(
@@ -36,9 +44,15 @@ PATHANIA_2024 = Source(
     year=2024,
     identifier="arXiv:2408.16232",
     number=13,
-    claimed="Gradient-selected attention masks keep the subject while refining background in diffusion.",
+    claimed=(
+        "Masks from the gradient score of cross-attention keep the subject of a generated image while the background "
+        "is replaced."
+    ),
     read="abstract",
-    limits="Image quality, FID.",
+    limits=(
+        "The gradient score and the edit are those of one attention layer; image quality, diffusion steps and "
+        "fidelity to a reference are not tested."
+    ),
 )
 
 LI_2017 = Source(
@@ -51,9 +65,15 @@ LI_2017 = Source(
     year=2017,
     identifier="arXiv:1712.08268",
     number=29,
-    claimed="Relevance propagation plus saliency shows which image areas a CNN uses.",
+    claimed=(
+        "Relevance propagated back through a network, combined with saliency, shows which areas of an image it "
+        "attends to."
+    ),
     read="abstract",
-    limits="Human-like saliency.",
+    limits=(
+        "Conservation is an identity of bias-free networks and of attention with given weights; whether the maps "
+        "agree with human saliency is not tested."
+    ),
 )
 
 REBUFFI_2020 = Source(
@@ -63,21 +83,33 @@ REBUFFI_2020 = Source(
     year=2020,
     identifier="arXiv:2004.02866",
     number=35,
-    claimed="Back-propagation saliency methods share one form: norm of per-location weight gradients.",
+    claimed=(
+        "Saliency methods based on back-propagation share one form, and the norm of the gradient of the weights at "
+        "each location is a natural member."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "The identities are those of linear, convolutional and value maps; which of the methods explains an image "
+        "best is not tested."
+    ),
 )
 
 WEI_2024 = Source(
     key="WEI_2024",
     title="DreamVideo-2: Zero-Shot Subject-Driven Video Customization with Precise Motion Control",
-    authors="Wei, et al.",
+    authors="Wei, Zhang, Yuan, Wang, Qiu, Zhao, Feng, Liu, Huang, Ye, Zhang, Shan",
     year=2024,
     identifier="arXiv:2410.13830",
     number=46,
-    claimed="Reference attention and masked motion control customise video.",
+    claimed=(
+        "Masked attention to a reference image and a loss weighed by boxes let a video follow a given subject and a "
+        "given path."
+    ),
     read="abstract",
-    limits="Video.",
+    limits=(
+        "Isolation and the optimum of the weighed loss are for masks and for one parameter; video, motion paths and "
+        "subject fidelity are not tested."
+    ),
 )
 
 GUPTA_2021 = Source(
@@ -87,19 +119,31 @@ GUPTA_2021 = Source(
     year=2021,
     identifier="arXiv:2106.02953",
     number=53,
-    claimed="A vision model shows the human asymmetry in visual search, depending on training statistics.",
+    claimed=(
+        "A search model in the image of the visual cortex shows the asymmetries that people show, with a sign that "
+        "training statistics decide."
+    ),
     read="abstract",
-    limits="Humans, deep nets, eccentricity.",
+    limits=(
+        "The polarity is that of our model with centred embeddings; human search, eccentricity and deep visual "
+        "features are not tested."
+    ),
 )
 
 LIN_2024 = Source(
     key="LIN_2024",
     title="Training-Free Open-Ended Object Detection and Segmentation via Attention as Prompts",
-    authors="Lin, et al.",
+    authors="Lin, Wang, Tang",
     year=2024,
     identifier="arXiv:2410.05963",
     number=63,
-    claimed="Attention maps of a language-vision model can prompt a segmenter without training.",
+    claimed=(
+        "Attention of a vision-language model, aggregated over heads and layers with a regularised flow, can prompt a "
+        "segmenter without training."
+    ),
     read="abstract",
-    limits="SAM, detection.",
+    limits=(
+        "Flow through given attention maps and a regulariser of our own are checked; prompts for a segmenter and "
+        "detection on images are not tested."
+    ),
 )

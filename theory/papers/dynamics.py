@@ -9,9 +9,15 @@ HUANG_2023 = Source(
     year=2023,
     identifier="arXiv:2308.09939",
     number=2,
-    claimed="Attention inside a residual net plays the role of a step-size controller that reacts to stiffness.",
+    claimed=(
+        "Attention inside a residual network acts like a step-size controller that reacts to the stiffness of the "
+        "underlying equation."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "The statements are about linear equations with a known spectrum; the stiffness of a trained network, the "
+        "published stiffness index and StepNet are not tested."
+    ),
 )
 
 MORAVVEJ_2023 = Source(
@@ -20,13 +26,19 @@ MORAVVEJ_2023 = Source(
         "A Novel Plagiarism Detection Approach Combining BERT-based Word Embedding, Attention-based LSTMs and an "
         "Improved Differential Evolution Algorithm"
     ),
-    authors="Moravvej, et al.",
+    authors="Moravvej, Mousavirad, Oliva, Mohammadi",
     year=2023,
     identifier="arXiv:2305.02374",
     number=3,
-    claimed="A BERT+attention-LSTM with evolutionary pre-training beats other plagiarism detectors.",
+    claimed=(
+        "A focal loss for the rare class, and a start found by differential evolution before gradient training, help "
+        "an attention-LSTM to detect plagiarism."
+    ),
     read="abstract",
-    limits="DE being special: best-of-N random start does as well (1.00/0.97/0.93); no text, no LSTM.",
+    limits=(
+        "Only the focal loss is checked; the start by differential evolution, recurrent networks, text and detection "
+        "accuracy are not."
+    ),
 )
 
 ROSENFELD_2023 = Source(
@@ -37,9 +49,12 @@ ROSENFELD_2023 = Source(
     identifier="arXiv:2311.04163",
     number=55,
     claimed=(
-        "Pairs of opposed large features force a narrow valley, progressive sharpening and loss spikes; shown on a "
-        "two-layer linear net."
+        "Groups of examples with large opposing signals force training into narrow valleys, and explain progressive "
+        "sharpening and loss spikes; a two-layer linear network shows it."
     ),
     read="abstract",
-    limits="",
+    limits=(
+        "The model has three parameters and is ours in the spirit of the paper; its constants, image classifiers and "
+        "the published groups of examples are not tested."
+    ),
 )

@@ -5,13 +5,19 @@ from theory.papers.source import Source
 ARIF_2025 = Source(
     key="ARIF_2025",
     title="Fixing Imbalanced Attention to Mitigate In-Context Hallucination of Large Vision-Language Model",
-    authors="Arif, et al.",
+    authors="Arif, Dip, Hussain, Zhang, Thomas",
     year=2025,
     identifier="arXiv:2501.12206",
     number=5,
-    claimed="Visual grounding fades with depth; re-weighting heads that look at the image cuts hallucination.",
+    claimed=(
+        "Attention to the image fades with depth; emphasising image tokens and the heads that look at them makes a "
+        "vision-language model name fewer objects that are not there."
+    ),
     read="abstract",
-    limits="Grounding loss with depth; in the toy logit emphasis alone did NOT help.",
+    limits=(
+        "That attention to the image fades with depth is not tested, nor any hallucination rate; the identities say "
+        "how mass and odds move, not that raising image logits helps."
+    ),
 )
 
 GAO_2025 = Source(
@@ -22,11 +28,14 @@ GAO_2025 = Source(
     identifier="arXiv:2501.13428",
     number=6,
     claimed=(
-        "Softmax is a nonlinearity followed by an l1 normalisation; the normalisation is the part that matters; "
-        "length-dependent scale keeps entropy stable."
+        "Softmax is a nonlinearity followed by an l1 normalisation, of which the normalisation matters most; a scale "
+        "that depends on the length keeps attention stable on longer inputs."
     ),
     read="abstract",
-    limits="",
+    limits=(
+        "Length extrapolation of a trained model is not tested; the law of the entropy is for independent Gaussian "
+        "logits."
+    ),
 )
 
 KANG_2025 = Source(
@@ -37,11 +46,14 @@ KANG_2025 = Source(
     identifier="arXiv:2503.03321",
     number=10,
     claimed=(
-        "Visual sink tokens take much attention yet can be removed without loss; their budget can be given to useful "
-        "tokens."
+        "Some image tokens draw much attention but carry no information; their share of the attention can be given to "
+        "other image tokens without training."
     ),
     read="abstract",
-    limits="That recycled attention goes to useful tokens.",
+    limits=(
+        "No multimodal model is looked at: which tokens are sinks, and whether tokens that receive the freed "
+        "attention are useful ones, is not tested."
+    ),
 )
 
 KITADA_2020 = Source(
@@ -52,11 +64,14 @@ KITADA_2020 = Source(
     identifier="arXiv:2009.12064",
     number=18,
     claimed=(
-        "Attention weights are vulnerable to small perturbations; adversarial training on them helps accuracy and "
-        "interpretability."
+        "Small perturbations of attention logits change what a model predicts; training against the worst of them "
+        "makes predictions and attention weights more reliable."
     ),
     read="abstract",
-    limits="",
+    limits=(
+        "The bounds are worst cases over all perturbations of given logits; that training against them helps accuracy "
+        "or interpretability is not tested."
+    ),
 )
 
 KITADA_2021 = Source(
@@ -66,36 +81,51 @@ KITADA_2021 = Source(
     year=2021,
     identifier="arXiv:2104.08763",
     number=24,
-    claimed="Virtual (label-free) adversarial perturbation of attention gives sharper, more human-like attention.",
+    claimed=(
+        "Adversarial perturbation of attention that needs no labels makes attention sharper and closer to what people "
+        "mark as evidence."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "The divergence bounds need no labels, but the semi-supervised training and the agreement with human "
+        "annotation are not tested."
+    ),
 )
 
 RAMAPURAM_2024 = Source(
     key="RAMAPURAM_2024",
     title="Theory, Analysis, and Best Practices for Sigmoid Self-Attention",
-    authors="Ramapuram, et al.",
+    authors="Ramapuram, Danieli, Dhekane, Weers, Busbridge, Ablin, Likhomanenko, Digani, Gu, Shidani, Webb",
     year=2024,
     identifier="arXiv:2409.04431",
     number=40,
-    claimed="Sigmoid attention is universal and has better regularity than softmax; large initial norm must be tamed.",
+    claimed=(
+        "Sigmoid attention is a universal approximator with better regularity than softmax; large norms at the start "
+        "of training must be tamed."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "The bound on the Jacobian is checked, and a smaller worst case than that of softmax does not follow; "
+        "universality, training at scale and kernel speed are not tested."
+    ),
 )
 
 ZHAI_2023 = Source(
     key="ZHAI_2023",
     title="Stabilizing Transformer Training by Preventing Attention Entropy Collapse",
-    authors="Zhai, et al.",
+    authors="Zhai, Likhomanenko, Littwin, Busbridge, Ramapuram, Zhang, Gu, Susskind",
     year=2023,
     identifier="arXiv:2303.06296",
     number=41,
     claimed=(
-        "Attention entropy is bounded below by a function falling exponentially in the spectral norm of the logits, "
-        "tightly; spectral reparametrisation prevents collapse."
+        "Attention entropy has a lower bound that falls exponentially with the spectral norm of the logits; "
+        "controlling that norm prevents entropy collapse and unstable training."
     ),
     read="abstract",
-    limits="",
+    limits=(
+        "The bound is sharp for one vector of logits and very loose for matrices of practical norm; that collapse "
+        "causes instability, and the reparametrisation, is not tested in training."
+    ),
 )
 
 CHUNG_2023 = Source(
@@ -108,19 +138,31 @@ CHUNG_2023 = Source(
     year=2023,
     identifier="arXiv:2312.09008",
     number=51,
-    claimed="Swapping keys and values from a style image transfers style; temperature scaling restores contrast.",
+    claimed=(
+        "Replacing keys and values by those of a style image transfers style; blended queries keep the content, and a "
+        "temperature restores the sharpness of attention."
+    ),
     read="abstract",
-    limits="Style quality.",
+    limits=(
+        "Blends and temperatures are exact for given queries and keys; that foreign keys flatten attention in a "
+        "diffusion model, and the quality of transferred styles, are not tested."
+    ),
 )
 
 ZHANG_2024 = Source(
     key="ZHANG_2024",
     title="Selective Attention: Enhancing Transformer through Principled Context Control",
-    authors="Zhang, Chang, Li, Thrampoulidis, Oymak",
+    authors="Zhang, Chang, Li, Roy-Chowdhury, Chen, Oymak",
     year=2024,
     identifier="arXiv:2411.12892",
     number=52,
-    claimed="Query- and position-dependent temperature reduces dilution and controls spikiness.",
+    claimed=(
+        "A temperature that depends on the query and on its position reduces the dilution of attention with length "
+        "and controls its sharpness."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "Temperatures are computed for given logits and gaps; that training learns them, and language modelling "
+        "results, are not tested."
+    ),
 )

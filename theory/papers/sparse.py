@@ -10,26 +10,31 @@ HASSANI_2024 = Source(
     identifier="arXiv:2403.04690",
     number=16,
     claimed=(
-        "Neighbourhood attention is a batched GEMM / banded problem, ranging from pure value projection to full "
-        "attention."
+        "Neighbourhood attention can be computed as batched matrix products, and its window spans the range from a "
+        "projection of values to full attention."
     ),
     read="abstract",
-    limits="",
+    limits=(
+        "The operator, its tiles and its borders are checked as functions; no kernel is timed and no accuracy measured."
+    ),
 )
 
 VASWANI_2021 = Source(
     key="VASWANI_2021",
     title="Scaling Local Self-Attention for Parameter Efficient Visual Backbones",
-    authors="Vaswani, et al.",
+    authors="Vaswani, Ramachandran, Srinivas, Parmar, Hechtman, Shlens",
     year=2021,
     identifier="arXiv:2103.12731",
     number=19,
     claimed=(
-        "Blocked local attention with halos has a receptive field independent of parameter count and only relaxes "
-        "translation equivariance."
+        "Local attention in blocks with a halo has a receptive field that does not cost parameters, and gives up only "
+        "part of translation equivariance."
     ),
     read="abstract",
-    limits="",
+    limits=(
+        "The equality with a block mask and the lost shifts are exact; parameter efficiency, speed and accuracy of "
+        "the image models are not tested."
+    ),
 )
 
 LUO_2022 = Source(
@@ -40,11 +45,14 @@ LUO_2022 = Source(
     identifier="arXiv:2205.13401",
     number=23,
     claimed=(
-        "Transformers with softmax relative positions cannot approximate some continuous functions, because attention "
-        "rows sum to one; multiplying by a Toeplitz matrix repairs it."
+        "With relative positions inside the softmax a transformer cannot represent some functions of position, since "
+        "attention rows sum to one; multiplying attention by a Toeplitz matrix repairs this."
     ),
     read="abstract",
-    limits="",
+    limits=(
+        "The obstruction is shown on equal tokens only, and that the Toeplitz factor suffices for universal "
+        "approximation is not checked."
+    ),
 )
 
 LIU_2024 = Source(
@@ -54,33 +62,51 @@ LIU_2024 = Source(
     year=2024,
     identifier="arXiv:2412.16112",
     number=27,
-    claimed="A convolution-like local window linearises attention while keeping attention maps of high rank.",
+    claimed=(
+        "Restricting each query to a disc of neighbours makes the cost of attention linear while its maps keep a high "
+        "rank."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "The rank and the distance to kernel attention are those of one-dimensional windows; distillation of a "
+        "diffusion transformer, image quality and speed at high resolution are not tested."
+    ),
 )
 
 HE_2024_IR = Source(
     key="HE_2024_IR",
     title="Improving Multi-Subject Consistency in Open-Domain Image Generation with Isolation and Reposition Attention",
-    authors="He, et al.",
+    authors="He, Wang, Zhou, Cai, Chao, Yin, Yang",
     year=2024,
     identifier="arXiv:2411.19261",
     number=38,
-    claimed="Isolating subjects and aligning their positions keeps several subjects consistent.",
+    claimed=(
+        "Isolating subjects from one another in attention, and aligning their positions with the reference, keeps "
+        "several subjects consistent."
+    ),
     read="abstract",
-    limits="Image consistency.",
+    limits=(
+        "Isolation and realignment are exact for masks and for rotary logits of equal features, not of unrelated "
+        "ones; consistency of generated images is not tested."
+    ),
 )
 
 LEE_2024 = Source(
     key="LEE_2024",
     title="HiP Attention: Sparse Sub-Quadratic Attention with Hierarchical Attention Pruning",
-    authors="Lee, et al.",
+    authors="Lee, Park, Lee, Kim, Jeong, Jeon, Hwang",
     year=2024,
     identifier="arXiv:2406.09827",
     number=42,
-    claimed="Tree search finds top-k keys in O(log T) per query without training.",
+    claimed=(
+        "A tree search over keys finds the top ones for a query in logarithmic time without training, because "
+        "neighbouring tokens have similar scores."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "The error bound is for any kept set, but that the search finds the top keys is shown only for scores with "
+        "locality; language quality and decoding speed are not tested."
+    ),
 )
 
 ZHU_2023 = Source(
@@ -90,9 +116,15 @@ ZHU_2023 = Source(
     year=2023,
     identifier="arXiv:2303.08810",
     number=49,
-    claimed="Region-level routing then token attention: dense-quality at sub-quadratic cost.",
+    claimed=(
+        "Routing between regions, then attention between the tokens of the routed regions, adapts to content at "
+        "sub-quadratic cost."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "Cost and the limit of full routing are exact; whether routing finds the regions that matter, and accuracy or "
+        "speed on images, is not tested."
+    ),
 )
 
 ZHANG_2024_SINKLORA = Source(
@@ -103,10 +135,13 @@ ZHANG_2024_SINKLORA = Source(
     identifier="arXiv:2406.05678",
     number=57,
     claimed=(
-        "Shifted-group attention loses information between groups; adding global sink tokens recovers most of the gap."
+        "Attention in shifted groups loses information between the groups; global sink tokens recover most of the gap."
     ),
     read="abstract",
-    limits="Perplexity; S57's 2 hops holds only without causal mask.",
+    limits=(
+        "Hops of a mask say what information can reach, not what a model uses; under the causal mask sinks add no "
+        "path, and perplexity or chat quality is not tested."
+    ),
 )
 
 ROY_2020 = Source(
@@ -116,9 +151,12 @@ ROY_2020 = Source(
     year=2020,
     identifier="arXiv:2003.05997",
     number=65,
-    claimed="Online k-means routing gives content sparsity at O(n^1.5 d).",
+    claimed="Clustering queries and keys by online k-means gives content-based sparse attention at cost O(n^1.5 d).",
     read="abstract",
-    limits="",
+    limits=(
+        "Distances, cost and error for given clusters are exact; that online k-means finds useful clusters, and "
+        "language or image modelling results, are not tested."
+    ),
 )
 
 HASSANI_2022 = Source(
@@ -128,7 +166,13 @@ HASSANI_2022 = Source(
     year=2022,
     identifier="arXiv:2209.15001",
     number=66,
-    claimed="Dilated neighbourhood attention grows the receptive field exponentially at no cost.",
+    claimed=(
+        "Dilated neighbourhoods let the receptive field of local attention grow exponentially with depth at no extra "
+        "cost."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "Receptive field and the masked equality are exact, with borders clipped; accuracy on detection and "
+        "segmentation is not tested."
+    ),
 )

@@ -5,16 +5,19 @@ from theory.papers.source import Source
 LIN_2025 = Source(
     key="LIN_2025",
     title="Sigma: Differential Rescaling of Query, Key and Value for Efficient Language Models",
-    authors="Lin, Tang, et al.",
+    authors="Lin, Tang, Liu, Gong, et al.",
     year=2025,
     identifier="arXiv:2501.13629",
     number=1,
     claimed=(
-        "Quality reacts differently to compressing K than V, so the two can be given different head counts and Q more "
-        "width."
+        "Keys can be compressed more than values at little cost in quality, so that the two may be given different "
+        "numbers of heads and the queries more width."
     ),
     read="abstract",
-    limits="That K compresses better in a trained LLM: the sign depends on the regime.",
+    limits=(
+        "No language model is trained: whether keys compress better than values there stays open, since in our "
+        "formula the sign depends on the scale of the logits."
+    ),
 )
 
 VINYALS_2015 = Source(
@@ -24,9 +27,15 @@ VINYALS_2015 = Source(
     year=2015,
     identifier="arXiv:1506.03134",
     number=7,
-    claimed="Attention used as a pointer solves variable-size output problems and works beyond training lengths.",
+    claimed=(
+        "Attention used as a pointer into the input solves problems whose output vocabulary is the input itself, also "
+        "at lengths beyond those trained on."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "The pointer is constructed and not learned: that training finds it, and the results on convex hulls, "
+        "triangulations and tours, are not tested."
+    ),
 )
 
 JIN_2024 = Source(
@@ -36,21 +45,30 @@ JIN_2024 = Source(
     year=2024,
     identifier="arXiv:2410.11842",
     number=14,
-    claimed="Multi-head attention is a sum over heads; routing with per-token weights over a subset keeps accuracy.",
+    claimed=(
+        "Multi-head attention is a sum over heads; routing each token to a weighted part of the heads can keep "
+        "accuracy with fewer of them."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "The sum over heads and the error of dropped heads are exact for given weights; that a trained router keeps "
+        "accuracy with fewer heads is not tested."
+    ),
 )
 
 DING_2023 = Source(
     key="DING_2023",
     title="Visual Dependency Transformers: Dependency Tree Emerges from Reversed Attention",
-    authors="Ding, et al.",
+    authors="Ding, Shen, Fan, Chen, Chen, Luo, Tenenbaum, Gan",
     year=2023,
     identifier="arXiv:2304.03282",
     number=28,
-    claimed="Reversed attention (tokens send normalised messages) yields a dependency tree.",
+    claimed=(
+        "In reversed attention, where tokens send normalised messages, dependencies between parts and wholes form a "
+        "tree."
+    ),
     read="abstract",
-    limits="",
+    limits="Conservation of messages is exact, but that a tree of parts emerges from training on images is not tested.",
 )
 
 LI_2024 = Source(
@@ -61,11 +79,14 @@ LI_2024 = Source(
     identifier="arXiv:2410.18441",
     number=48,
     claimed=(
-        "Sub-word coding, RoPE+ALiBi combination, random block attention and staircase KV quantisation posed as "
-        "probabilistic optimisation."
+        "Sub-word coding, a combination of rotary positions and distance biases, random block attention and staircase "
+        "quantisation of the cache are posed as probabilistic optimisation."
     ),
     read="abstract",
-    limits="",
+    limits=(
+        "Only the position and mask statements are checked; sub-word coding, hyper-parameter search and quantisation "
+        "of the cache are not."
+    ),
 )
 
 DING_2022 = Source(
@@ -75,9 +96,15 @@ DING_2022 = Source(
     year=2022,
     identifier="arXiv:2204.03645",
     number=50,
-    claimed="Channel attention sees the whole image at linear cost and complements spatial attention.",
+    claimed=(
+        "Attention between channels sees the whole image at linear cost and complements attention within spatial "
+        "windows."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "Equivariance and cost are those of the channel operator; that it complements spatial windows in a trained "
+        "network is not tested."
+    ),
 )
 
 DWIVEDI_2020 = Source(
@@ -87,9 +114,15 @@ DWIVEDI_2020 = Source(
     year=2020,
     identifier="arXiv:2012.09699",
     number=59,
-    claimed="Graph transformer: neighbourhood attention with Laplacian eigenvectors generalising sinusoidal positions.",
+    claimed=(
+        "A graph transformer attends to neighbours and takes Laplacian eigenvectors as positions, which generalise "
+        "sinusoidal ones."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "Spectra are those of paths, rings and grids, and the equivariance is of one layer; the choice of signs in "
+        "training and results on graph benchmarks are not tested."
+    ),
 )
 
 YANG_2022 = Source(
@@ -99,7 +132,13 @@ YANG_2022 = Source(
     year=2022,
     identifier="arXiv:2203.11926",
     number=60,
-    claimed="Attention can be replaced by hierarchical context plus gated modulation.",
+    claimed=(
+        "Self-attention can be replaced by modulation: a hierarchy of contexts, gathered by gates and injected into "
+        "the query."
+    ),
     read="abstract",
-    limits="",
+    limits=(
+        "Receptive field and equivariance are those of one block with linear contexts; that it can replace attention "
+        "in accuracy is not tested."
+    ),
 )

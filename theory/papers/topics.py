@@ -14,6 +14,10 @@ GUO_2024 = Source(
         "state; the two reinforce each other, and the sink logit grows like half the logarithm of time."
     ),
     read="abstract, public code and its saved results; statements of the text are as recalled",
+    limits=(
+        "The statements are about the small task and our flow models of it; sinks of large language models, and where "
+        "active and dormant heads occur in them, are not tested."
+    ),
 )
 
 GU_2024 = Source(
@@ -28,7 +32,10 @@ GU_2024 = Source(
         "over, and sigmoid attention without normalisation shows none."
     ),
     read="public code of the sink metric; results of the text as recalled from third-party notes",
-    limits="Emergence with data size.",
+    limits=(
+        "Emergence of sinks with data, size and steps of pre-training is not tested: the floor is for a head that "
+        "must do nothing, and small trained layers stand for language models."
+    ),
 )
 
 BONDARENKO_2023 = Source(
@@ -43,6 +50,10 @@ BONDARENKO_2023 = Source(
         "and gated attention remove them."
     ),
     read="public code of clipped softmax, gates and outlier metrics; the text as recalled",
+    limits=(
+        "Exact zeros and sinks are checked in formulas and a small layer; quantisation error and the accuracy of "
+        "quantised language or image models are not tested."
+    ),
 )
 
 TIAN_2023 = Source(
@@ -57,6 +68,10 @@ TIAN_2023 = Source(
         "distinct ones, most to those that co-occur most; then it snaps, and attention hardly moves any more."
     ),
     read="in a text extraction with scrambled formulas, and public code with its logs",
+    limits=(
+        "The theory is followed for one layer at small vocabulary in our reading of scrambled formulas; natural text "
+        "enters only as tables of next-token counts."
+    ),
 )
 
 TIAN_2023_JOMA = Source(
@@ -84,6 +99,10 @@ TARZANAGH_2023 = Source(
         "sequence from the others, in Frobenius norm; on factors K and Q, in nuclear norm of K Q^T."
     ),
     read="abstract, public code and the figures stored with it; statements of the text are as recalled",
+    limits=(
+        "Convergence in direction is checked on small problems at finite times; deep or multi-head transformers and "
+        "language data are not tested."
+    ),
 )
 
 TARZANAGH_2023_MMTS = Source(
@@ -121,6 +140,10 @@ FU_2023 = Source(
         "targets from fewer samples than a random-feature MLP; biased weights help where query and keys correlate."
     ),
     read="abstract and a third-party summary of sections; statements of the text are as recalled",
+    limits=(
+        "The regressions are small, on spheres and Gaussian tokens, under our reconstruction of the conditions; the "
+        "sample complexity theorems are not checked with their constants."
+    ),
 )
 
 ALI_2019 = Source(
@@ -138,7 +161,10 @@ ALI_2019 = Source(
 
 SINGH_2024 = Source(
     key="SINGH_2024",
-    title="What needs to go right for an induction head?",
+    title=(
+        "What needs to go right for an induction head? A mechanistic study of in-context learning circuits and their "
+        "formation"
+    ),
     authors="Singh, Moskovitz, Hill, Chan, Saxe",
     year=2024,
     identifier="arXiv:2404.07129",
@@ -161,4 +187,8 @@ REDDY_2024 = Source(
         "of the data decide between learning in context and learning in weights."
     ),
     read="abstract, reviews and public code; its minimal model is reconstructed here and may differ in detail",
+    limits=(
+        "The three-logit model is our reconstruction and may differ in detail; the trained networks are small, and no "
+        "language model is tested."
+    ),
 )

@@ -14,6 +14,7 @@ and returns M apart: normalised steps never need e^M. Shapes: r problems, n sequ
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -63,16 +64,16 @@ def arithmetic(mode: Any) -> Arithmetic:
     return mode if isinstance(mode, Arithmetic) else MODES[choice("mode", mode, MODES)]
 
 
-class Loss:
+class Loss(ABC):
     """l(u), decreasing: its slope and secants."""
 
+    @abstractmethod
     def slope(self, u: Tensor) -> Tensor:
         """l'(u)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def secant(self, u: Tensor, drop: Tensor) -> Tensor:
         """(l(u - drop) - l(u)) / drop for drop >= 0, its limit -l'(u) at 0."""
-        raise NotImplementedError
 
 
 class Logistic(Loss):
