@@ -41,7 +41,7 @@ def divergence(logits: ArrayLike, change: ArrayLike) -> float:
 
 
 def divergence_bound(change: ArrayLike) -> float:
-    """log(sinh h / h) + h coth h - 1 with h = (max r - min r) / 2: the largest KL that adding r can make; h^2/2 at small h."""
+    """log(sinh h / h) + h coth h - 1, h = (max r - min r) / 2: the largest KL that adding r makes; h^2/2 at small h."""
     h = float(np.ptp(finite_array("change", change, (None,), leading=False))) / 2
     if h < 0.025:  # the closed form would cancel; the next term of the series is below 1e-12 of the first
         return h**2 / 2 * (1 - h**2 / 18 + 2 * h**4 / 405)
@@ -55,7 +55,7 @@ def curvature(logits: ArrayLike) -> Float[Array, "n n"]:
 
 
 def worst_direction(logits: ArrayLike) -> Float[Array, " n"]:
-    """The unit r along which a small change of fixed length moves softmax most in KL: the top eigenvector of `curvature`."""
+    """The unit r along which a small change moves softmax most in KL: the top eigenvector of `curvature`."""
     return np.linalg.eigh(curvature(logits))[1][:, -1]
 
 
@@ -131,8 +131,8 @@ def softmax_moves_at_most_half_the_norm(case: Disturbed) -> float:
 
 
 @claim(
-    statement="""Adding r to the logits costs KL(p || q) <= log(sinh h / h) + h coth h - 1, h = (max r - min r) / 2, which is
-    at most h^2 / 2: attained by two keys for every h.""",
+    statement="""Adding r to the logits costs KL(p || q) <= log(sinh h / h) + h coth h - 1, h = (max r - min r) / 2,
+    which is at most h^2 / 2: attained by two keys for every h.""",
     source=KITADA_2021,
     also=(KITADA_2020,),
     kind="inequality",
@@ -159,8 +159,8 @@ def divergence_is_half_a_variance_up_to_its_range(case: Disturbed) -> float:
 
 
 @claim(
-    statement="""No step of length eps costs more KL than eps along the top eigenvector of diag(p) - p p^T, up to the factor
-    (e^R - 1 - R) / (e^{-R} - 1 + R), R = sqrt(2) eps, which is 1 + O(eps).""",
+    statement="""No step of length eps costs more KL than eps along the top eigenvector of diag(p) - p p^T, up to the
+    factor (e^R - 1 - R) / (e^{-R} - 1 + R), R = sqrt(2) eps, which is 1 + O(eps).""",
     source=KITADA_2021,
     also=(KITADA_2020,),
     kind="inequality",
