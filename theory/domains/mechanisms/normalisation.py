@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from theory.domains.registry import arrays, domain, floats, log_uniform, seeds
+from theory.domains.registry import arrays, domain, floats, log_uniform, seeds, simplex_rows
+from theory.mechanisms.normalisation.entropy_bound import NormAndKeys, SelfAttention
+from theory.mechanisms.normalisation.length_scaling import FewGaussianLogits, ManyGaussianLogits, Sharpened
 from theory.mechanisms.normalisation.perturbation import Disturbed, SmallStep
 from theory.mechanisms.normalisation.temperature import RowsAtTemperature, Scaled, Singled
 
@@ -56,3 +58,43 @@ def singled(draw: st.DrawFn) -> Singled:
     below = draw(st.one_of(st.integers(1, 7).flatmap(lambda k: arrays((k,), 0.0, 5.0)), st.just(np.zeros(1000))))
     least = 1 / (1 + len(below))
     return Singled(draw(floats(0.1, 10.0)), below, least + draw(floats(0.0, 1.0)) * (1 - 1e-6 - least))
+
+
+# ---------------------------------------------------------------------------------------------------- entropy bound
+
+
+@domain(NormAndKeys)
+def norms_and_keys() -> st.SearchStrategy[NormAndKeys]:
+    """A norm of 1e-2 to 400 over 2-48 keys."""
+    return st.builds(NormAndKeys, log_uniform(-2.0, 2.6), st.integers(2, 48))
+
+
+@domain(SelfAttention)
+@st.composite
+def self_attention(draw: st.DrawFn) -> SelfAttention:
+    """2-12 tokens in 1-6 channels, one head of 1-4, with query weights of deviation 0.01 to 3."""
+    rng, width, head = np.random.default_rng(draw(seeds())), draw(st.integers(1, 6)), draw(st.integers(1, 4))
+    tokens, keys = rng.standard_normal((draw(st.integers(2, 12)), width)), rng.standard_normal((width, head))
+    return SelfAttention(tokens, draw(log_uniform(-2.0, 0.5)) * rng.standard_normal((width, head)), keys)
+
+
+# --------------------------------------------------------------------------------------------------- length scaling
+
+
+@domain(Sharpened)
+@st.composite
+def weights_to_sharpen(draw: st.DrawFn) -> Sharpened:
+    """2-8 weights, to a power of 1 to 20."""
+    return Sharpened(draw(simplex_rows(1, draw(st.integers(2, 8)), 0.0))[0], draw(floats(1.0, 20.0)))
+
+
+@domain(FewGaussianLogits)
+def few_gaussian_logits() -> st.SearchStrategy[FewGaussianLogits]:
+    """2 or 3 keys, deviations of 0.01 to 1."""
+    return st.builds(FewGaussianLogits, st.integers(2, 3), floats(0.01, 1.0))
+
+
+@domain(ManyGaussianLogits)
+def many_gaussian_logits() -> st.SearchStrategy[ManyGaussianLogits]:
+    """512 to 2,048 keys, deviations of 0.05 to 1.2."""
+    return st.builds(ManyGaussianLogits, st.integers(512, 2048), floats(0.05, 1.2), seeds())
