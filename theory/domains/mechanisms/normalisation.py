@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from theory.domains.registry import arrays, domain, floats, log_uniform, seeds, simplex_rows
 from theory.mechanisms.normalisation.entropy_bound import NormAndKeys, SelfAttention
 from theory.mechanisms.normalisation.length_scaling import FewGaussianLogits, ManyGaussianLogits, Sharpened
+from theory.mechanisms.normalisation.no_op import EqualOthers, WideRow, gap_for_zeros_at_any_length
 from theory.mechanisms.normalisation.perturbation import Disturbed, SmallStep
+from theory.mechanisms.normalisation.sigmoid import SelfMap
 from theory.mechanisms.normalisation.temperature import RowsAtTemperature, Scaled, Singled
 
 # ------------------------------------------------------------------------------------------------- disturbed logits
@@ -98,3 +100,31 @@ def few_gaussian_logits() -> st.SearchStrategy[FewGaussianLogits]:
 def many_gaussian_logits() -> st.SearchStrategy[ManyGaussianLogits]:
     """512 to 2,048 keys, deviations of 0.05 to 1.2."""
     return st.builds(ManyGaussianLogits, st.integers(512, 2048), floats(0.05, 1.2), seeds())
+
+
+# ---------------------------------------------------------------------------------------------- doing nothing, sigmoid
+
+
+@domain(EqualOthers)
+def equal_others() -> st.SearchStrategy[EqualOthers]:
+    """2-40 keys, gaps of -2 to 12, gamma in -0.5 to -0.003 and zeta in 1 to 1.3."""
+    gamma = log_uniform(-2.5, -0.3).map(lambda g: -g)
+    return st.builds(EqualOthers.at, floats(-2.0, 12.0), st.integers(2, 40), gamma, floats(1.0, 1.3))
+
+
+@domain(WideRow)
+@st.composite
+def wide_rows(draw: st.DrawFn) -> WideRow:
+    """1-8 others from exactly the gap to 3 beyond it; gamma in -2 to -0.003, zeta in 1 to 1.3."""
+    gamma, zeta = -draw(log_uniform(-2.5, 0.3)), draw(floats(1.0, 1.3))
+    beyond = draw(arrays((draw(st.integers(1, 8)),), 0.0, 3.0))
+    return WideRow(-gap_for_zeros_at_any_length(gamma, zeta) - beyond, gamma, zeta)
+
+
+@domain(SelfMap)
+@st.composite
+def self_maps(draw: st.DrawFn) -> SelfMap:
+    """1-5 tokens in 1-3 channels with entries in +-1.5, A with entries in +-1.5, a bias of -4 to 1."""
+    n, d = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    matrix = draw(arrays((d, d), -1.5, 1.5))
+    return SelfMap(draw(arrays((n, d), -1.5, 1.5)), matrix, draw(floats(-4.0, 1.0)))
