@@ -6,11 +6,15 @@ import numpy as np
 from hypothesis import strategies as st
 
 from theory.domains.registry import arrays, domain, floats, log_uniform, seeds, simplex_rows
+from theory.mechanisms.normalisation.blending import BlendedQueries, TwoImages
+from theory.mechanisms.normalisation.emphasis import ChosenTokens, GrowingText, ScaledHead
 from theory.mechanisms.normalisation.entropy_bound import NormAndKeys, SelfAttention
+from theory.mechanisms.normalisation.forced_sink import NoObtuseValues, OutsideTheHull, SinkOfNothing
 from theory.mechanisms.normalisation.length_scaling import FewGaussianLogits, ManyGaussianLogits, Sharpened
 from theory.mechanisms.normalisation.no_op import EqualOthers, WideRow, gap_for_zeros_at_any_length
 from theory.mechanisms.normalisation.perturbation import Disturbed, SmallStep
 from theory.mechanisms.normalisation.sigmoid import SelfMap
+from theory.mechanisms.normalisation.sink_budget import DrainedSink, SharedWithAll, SinkHead
 from theory.mechanisms.normalisation.temperature import RowsAtTemperature, Scaled, Singled
 
 # ------------------------------------------------------------------------------------------------- disturbed logits
@@ -128,3 +132,116 @@ def self_maps(draw: st.DrawFn) -> SelfMap:
     n, d = draw(st.integers(1, 5)), draw(st.integers(1, 3))
     matrix = draw(arrays((d, d), -1.5, 1.5))
     return SelfMap(draw(arrays((n, d), -1.5, 1.5)), matrix, draw(floats(-4.0, 1.0)))
+
+
+# ------------------------------------------------------------------------------------------------------------ sinks
+
+
+@st.composite
+def _sink_heads(draw: st.DrawFn, kind: type[SinkHead]) -> SinkHead:
+    """2-8 tokens with logits in +-6 and values in +-3, in 1-3 channels."""
+    n, shared = draw(st.integers(2, 8)), issubclass(kind, SharedWithAll)
+    values = draw(arrays((n, draw(st.integers(1, 3))), -3.0, 3.0))
+    values[0] *= not issubclass(kind, DrainedSink)
+    others = [True, *(shared or draw(st.booleans()) for _ in range(n - 2))]
+    return kind(draw(arrays((n,), -6.0, 6.0)), values, np.array([False, *others]), draw(floats(0.0, 0.99)))
+
+
+@domain(SinkHead)
+def sink_heads() -> st.SearchStrategy[SinkHead]:
+    """Any recipients."""
+    return _sink_heads(SinkHead)
+
+
+@domain(SharedWithAll)
+def sinks_shared_with_all() -> st.SearchStrategy[SinkHead]:
+    """Every other token receives."""
+    return _sink_heads(SharedWithAll)
+
+
+@domain(DrainedSink)
+def drained_sinks() -> st.SearchStrategy[SinkHead]:
+    """The sink's value is zero."""
+    return _sink_heads(DrainedSink)
+
+
+@domain(SinkOfNothing)
+@st.composite
+def sinks_of_nothing(draw: st.DrawFn) -> SinkOfNothing:
+    """1-6 tokens besides the sink, logits in +-15."""
+    n = draw(st.integers(1, 6))
+    return SinkOfNothing(draw(arrays((n + 1,), -15.0, 15.0)), np.ones((n, 1)))
+
+
+@domain(OutsideTheHull)
+@st.composite
+def outside_the_hull(draw: st.DrawFn) -> OutsideTheHull:
+    """1-6 values in 1-4 channels, the first of which is at least 0.1 in all of them."""
+    n, channels = draw(st.integers(1, 6)), draw(st.integers(1, 4))
+    values = draw(arrays((n, channels), -2.0, 2.0))
+    values[:, 0] = 0.1 + np.abs(values[:, 0])
+    return OutsideTheHull(draw(arrays((n + 1,), -6.0, 6.0)), values)
+
+
+@domain(NoObtuseValues)
+@st.composite
+def no_obtuse_values(draw: st.DrawFn) -> NoObtuseValues:
+    """1-5 values in the positive orthant, near the axes or not."""
+    n = draw(st.integers(1, 5))
+    values = draw(arrays((n,), 0.5, 2.0))[:, None] * np.eye(n) + draw(floats(0.0, 1.0)) * draw(arrays((n, n), 0.0, 1.0))
+    return NoObtuseValues(draw(arrays((n + 1,), -6.0, 6.0)), values)
+
+
+# --------------------------------------------------------------------------------------------- emphasis and blending
+
+
+@st.composite
+def _proper_subset(draw: st.DrawFn, size: int) -> np.ndarray:
+    """Which of `size` tokens are chosen: at least one is and one is not."""
+    return np.array(
+        draw(st.permutations([True, False, *draw(st.lists(st.booleans(), min_size=size - 2, max_size=size - 2))]))
+    )
+
+
+@domain(ChosenTokens)
+@st.composite
+def chosen_tokens(draw: st.DrawFn) -> ChosenTokens:
+    """2-8 tokens, logits in +-15 and a bias in +-10."""
+    n = draw(st.integers(2, 8))
+    return ChosenTokens(draw(arrays((n,), -15.0, 15.0)), draw(_proper_subset(n)), draw(floats(-10.0, 10.0)))
+
+
+@domain(GrowingText)
+def growing_text() -> st.SearchStrategy[GrowingText]:
+    """Up to 600 source tokens and up to 2,000 others."""
+    return st.builds(GrowingText, st.integers(1, 600), st.integers(1, 2000), st.integers(1, 2000))
+
+
+@domain(ScaledHead)
+@st.composite
+def scaled_heads(draw: st.DrawFn) -> ScaledHead:
+    """2-8 next tokens."""
+    n = draw(st.integers(2, 8))
+    base, contribution = draw(arrays((2, n), -5.0, 5.0))
+    return ScaledHead(base, contribution, draw(floats(-2.0, 2.0)), draw(_proper_subset(n)))
+
+
+@domain(BlendedQueries)
+@st.composite
+def blended_queries(draw: st.DrawFn) -> BlendedQueries:
+    """1-3 queries, 2-12 keys, 1-4 channels."""
+    rng, m, d = np.random.default_rng(draw(seeds())), draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    content, style = draw(floats(0.1, 2.0)) * rng.standard_normal((2, m, d))
+    return BlendedQueries(content, style, rng.standard_normal((draw(st.integers(2, 12)), d)), draw(floats(0.0, 1.0)))
+
+
+@domain(TwoImages)
+@st.composite
+def two_images(draw: st.DrawFn) -> TwoImages:
+    """8-40 positions each, 1-4 channels, with different means and deviations."""
+    rng, channels = np.random.default_rng(draw(seeds())), draw(st.integers(1, 4))
+    content, style = (
+        rng.uniform(-3, 3, channels) + rng.uniform(0.3, 3, channels) * rng.standard_normal((size, channels))
+        for size in (draw(st.integers(8, 40)), draw(st.integers(8, 40)))
+    )
+    return TwoImages(content, style)
