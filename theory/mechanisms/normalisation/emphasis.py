@@ -142,7 +142,7 @@ def _late_lure() -> tuple[ScaledHead]:
 
 
 @claim(
-    statement="Where scaling a head up makes unsupported tokens less probable, scaling it further makes them less so still.",
+    statement="Where a larger scale of a head makes unsupported tokens less probable, an even larger one does too.",
     source=ARIF_2025,
     kind="refuted",
     tolerance=0.1,
