@@ -334,7 +334,8 @@ def test_divergence_of_blended_queries() -> None:
 
 
 MODULES = (
-    blending, emphasis, entropy_bound, forced_sink, length_scaling, no_op, perturbation, sigmoid, sink_budget, temperature,
+    blending, emphasis, entropy_bound, forced_sink, length_scaling,
+    no_op, perturbation, sigmoid, sink_budget, temperature,
 )  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def blended_queries_attend_as_a_geometric_mean(case: BlendedQueries) -> float:
     (1 - gamma) Var(k . (Q_c - Q_s)), the variance under the blended map.""",
     source=CHUNG_2023,
     kind="identity",
-    tolerance=1e-9,
+    tolerance=1e-10,
 )
 def divergence_from_content_falls_at_a_variance(case: BlendedQueries) -> float:
     """Against a complex step through the logarithms of exponentials."""
@@ -137,7 +137,7 @@ def more_content_is_nearer_to_content(case: BlendedQueries) -> float:
     change when content is scaled by a positive number and shifted.""",
     source=CHUNG_2023,
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-13,
 )
 def adain_takes_mean_and_deviation_from_style(case: TwoImages) -> float:
     made, size = renormalised(case.content, case.style), np.abs(case.style).max()

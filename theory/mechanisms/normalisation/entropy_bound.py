@@ -90,7 +90,7 @@ class SelfAttention:
     |u|_2 <= sigma and b = exp(-sigma sqrt(n / (n-1))).""",
     source=ZHAI_2023,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def entropy_is_bounded_by_the_norm_of_the_logits(case: Logits) -> float:
     """A constant in u moves no weight, so that sigma is the norm of the centred logits."""
@@ -103,7 +103,7 @@ def entropy_is_bounded_by_the_norm_of_the_logits(case: Logits) -> float:
     sigma sqrt((n-1)/n), all others at -sigma / sqrt(n (n-1)).""",
     source=ZHAI_2023,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-11,
 )
 def the_entropy_bound_is_attained(case: NormAndKeys) -> float:
     logits = attaining_logits(case.norm, case.keys)
@@ -129,7 +129,7 @@ def the_entropy_bound_falls_exponentially(case: NormAndKeys) -> float:
     and so at sigma = |W_Q W_K^T| |X|^2.""",
     source=ZHAI_2023,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def entropy_is_bounded_by_spectral_norms(case: SelfAttention) -> float:
     keys = len(case.tokens)
@@ -143,7 +143,7 @@ def entropy_is_bounded_by_spectral_norms(case: SelfAttention) -> float:
     times (the identity less 1/n) has norm sigma, and in every row the entropy of the bound at sigma sqrt((n-1)/n).""",
     source=ZHAI_2023,
     kind="identity",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def the_matrix_bound_is_nearly_attained(case: NormAndKeys) -> float:
     n, sigma = case.keys, case.norm

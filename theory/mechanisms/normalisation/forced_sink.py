@@ -87,7 +87,7 @@ class NoObtuseValues(SinkOfNothing):
     so that |o| <= eps forces a >= 1 - eps / dist: attained at the nearest point of the hull.""",
     source=GU_2024,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def doing_nothing_needs_a_sink(case: OutsideTheHull) -> float:
     return excess(case.weights[1:].sum() * hull_distance(case.values), case.output)
@@ -102,7 +102,7 @@ def _opposite_values() -> tuple[SinkOfNothing]:
     orthogonal values of one norm: with 0 in their hull a head can do nothing without a sink.""",
     source=GU_2024,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-11,
     fails_without=_opposite_values,
 )
 def doing_nothing_needs_a_sink_among_acute_values(case: NoObtuseValues) -> float:

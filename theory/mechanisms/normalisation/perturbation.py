@@ -110,7 +110,7 @@ class SmallStep(Logits):
     source=KITADA_2020,
     also=(KITADA_2021, EFTEKHAR_2023, FANG_2024),
     kind="inequality",
-    tolerance=1e-8,
+    tolerance=1e-10,
 )
 def softmax_moves_at_most_tanh_of_a_quarter_range(case: Disturbed) -> float:
     return excess(total_variation(case.weights, case.disturbed), total_variation_bound(case.change))
@@ -122,7 +122,7 @@ def softmax_moves_at_most_tanh_of_a_quarter_range(case: Disturbed) -> float:
     source=KITADA_2020,
     also=(KITADA_2021,),
     kind="inequality",
-    tolerance=1e-8,
+    tolerance=1e-10,
 )
 def softmax_moves_at_most_half_the_norm(case: Disturbed) -> float:
     moved, sharp = np.linalg.norm(case.disturbed - case.weights), np.sqrt(2) * total_variation_bound(case.change)
@@ -136,7 +136,7 @@ def softmax_moves_at_most_half_the_norm(case: Disturbed) -> float:
     source=KITADA_2021,
     also=(KITADA_2020,),
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def divergence_is_at_most_that_of_two_keys(case: Disturbed) -> float:
     bound = divergence_bound(case.change)
@@ -149,7 +149,7 @@ def divergence_is_at_most_that_of_two_keys(case: Disturbed) -> float:
     source=KITADA_2021,
     also=(KITADA_2020,),
     kind="inequality",
-    tolerance=1e-8,
+    tolerance=1e-10,
 )
 def divergence_is_half_a_variance_up_to_its_range(case: Disturbed) -> float:
     spread, found = np.ptp(case.change), divergence(case.values, case.change)
@@ -164,7 +164,7 @@ def divergence_is_half_a_variance_up_to_its_range(case: Disturbed) -> float:
     source=KITADA_2021,
     also=(KITADA_2020,),
     kind="inequality",
-    tolerance=1e-8,
+    tolerance=1e-10,
 )
 def worst_small_direction_is_the_top_eigenvector(case: SmallStep) -> float:
     spread = np.sqrt(2) * case.length

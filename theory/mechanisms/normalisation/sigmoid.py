@@ -100,7 +100,7 @@ class SelfMap:
     statement="The Jacobians of sigmoid and of softmax self-attention with respect to the tokens are as given.",
     source=RAMAPURAM_2024,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def self_attention_jacobians_are_exact(case: SelfMap) -> float:
     """Along one random direction, against a complex step through exponentials."""
@@ -125,7 +125,7 @@ def self_attention_jacobians_are_exact(case: SelfMap) -> float:
     n max S + 2 max S(1-S) |A|_2 sum |x_j|^2: attained by equal scalar tokens.""",
     source=RAMAPURAM_2024,
     kind="inequality",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def sigmoid_jacobian_is_bounded(case: SelfMap) -> float:
     norm = np.linalg.norm(sigmoid_jacobian(case.tokens, case.matrix, case.bias), 2)
@@ -137,7 +137,7 @@ def sigmoid_jacobian_is_bounded(case: SelfMap) -> float:
     sqrt(n) (1 + |A|_2 r^2) + |A|_2 r^2.""",
     source=RAMAPURAM_2024,
     kind="inequality",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def softmax_jacobian_is_bounded_on_a_ball(case: SelfMap) -> float:
     return excess(np.linalg.norm(softmax_jacobian(case.tokens, case.matrix), 2), case.softmax_ceiling)

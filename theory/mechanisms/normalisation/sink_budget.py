@@ -147,7 +147,7 @@ def redistribution_is_a_logit_bias(case: SinkHead) -> float:
     statement="Redistribution to all other tokens is one bias on the sink's logit, logit((1 - rho) a) - logit(a).",
     source=KANG_2025,
     kind="identity",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def redistribution_to_all_lowers_the_sink_logit(case: SharedWithAll) -> float:
     a = case.weights[0]
