@@ -17,6 +17,7 @@ from theory.mechanisms.instances import Sequence, Tokens
 from theory.mechanisms.linear import agents as ag
 from theory.mechanisms.linear import dual_form as df
 from theory.mechanisms.linear import feature_maps as fm
+from theory.mechanisms.linear import finite_states as fs
 from theory.mechanisms.linear import flow as fl
 from theory.mechanisms.linear import injectivity as inj
 from theory.mechanisms.linear import local_and_scan as ls
@@ -111,22 +112,35 @@ def test_a_scan_is_its_score_matrix() -> None:
 
 
 def test_two_tokens_attain_the_distance_from_finite_states() -> None:
-    assert ss.exponential_scores_need_a_state_per_token(ss.SeparatedTokens(np.array([[0.0], [1.0]]))) >= -1e-15
+    assert fs.exponential_scores_need_a_state_per_token(fs.SeparatedTokens(np.array([[0.0], [1.0]]))) >= -1e-15
 
 
 def test_sixty_tokens_have_rank_sixty() -> None:
     points = 4 * rng.standard_normal((60, 8))
-    assert ss.SeparatedTokens(points).overlap < 1
-    assert np.linalg.matrix_rank(ss.SeparatedTokens(points).scores) == 60
+    assert fs.SeparatedTokens(points).overlap < 1
+    assert np.linalg.matrix_rank(fs.SeparatedTokens(points).scores) == 60
 
 
 def test_the_determinant_on_a_line_is_tiny_and_positive() -> None:
     """Twelve tokens: far below rounding, so only high precision can tell it from zero."""
-    case = ss.ScalarTokens(np.linspace(-1, 1, 12), 2 / 11)
-    assert ss.exponential_scores_have_full_rank_on_a_line(case) < 1e-20
+    case = fs.ScalarTokens(np.linspace(-1, 1, 12), 2 / 11)
+    assert fs.exponential_scores_have_full_rank_on_a_line(case) < 1e-20
     nodes = np.exp(case.spacing * case.points)
     logs = sum(np.log(b - a) for i, a in enumerate(nodes) for b in nodes[i + 1 :])
     assert -200 < logs < -60
+
+
+def test_taylor_states_are_one_a_multi_index() -> None:
+    """And give the truncated series; with degree two they have the inner products of the quadratic Taylor map."""
+    q, k = rng.standard_normal((2, 5, 3))
+    s = q @ k.T
+    assert fs.monomials(q, 4).shape == (5, fs.state_count(3, 4)) == (5, 35)
+    series = 1 + s + s**2 / 2 + s**3 / 6 + s**4 / 24
+    assert fs.monomials(q, 4) @ fs.monomials(k, 4).T == pytest.approx(series, rel=1e-12, abs=1e-12)
+    assert fs.monomials(q, 2) @ fs.monomials(k, 2).T == pytest.approx(fm.taylor(s), rel=1e-13)
+    small = fs.TaylorStates(Tokens(0.01 * ONE, ONE, ONE), 0)
+    assert -0.01 <= fs.taylor_states_approach_the_exponential(small) <= 0
+    assert fs.taylor_states_approach_the_exponential(fs.TaylorStates(Tokens(1e-4 * ONE, ONE, ONE), 6)) == -1.0
 
 
 # --------------------------------------------------------------------------------------------------------- injectivity
@@ -359,10 +373,10 @@ HALF, NONE = np.full(3, 0.5), np.zeros(3)
         (lambda: ss.ScalarGates(*ss_arrays([[1.0, 0.5]])), "all states must share one gate"),
         (lambda: ss.OpenGates(*ss_arrays([[1.0, 0.0]])), "gates must be positive, got 0"),
         (lambda: ss.OpenGates(*ss_arrays([[1e-60], [1e-60]])), "products of gates must be at least 1e-100"),
-        (lambda: ss.SeparatedTokens(ONE), "at least 2 tokens, got 1"),
-        (lambda: ss.SeparatedTokens(np.ones((2, 1))), r"\(n - 1\) exp\(-r\^2 / 2\) must be below 1, got 1"),
-        (lambda: ss.ScalarTokens(np.zeros(2), 1.0), "tokens must increase"),
-        (lambda: ss.ScalarTokens(np.zeros(1), 0.0), "spacing must be positive, got 0"),
+        (lambda: fs.SeparatedTokens(ONE), "at least 2 tokens, got 1"),
+        (lambda: fs.SeparatedTokens(np.ones((2, 1))), r"\(n - 1\) exp\(-r\^2 / 2\) must be below 1, got 1"),
+        (lambda: fs.ScalarTokens(np.zeros(2), 1.0), "tokens must increase"),
+        (lambda: fs.ScalarTokens(np.zeros(1), 0.0), "spacing must be positive, got 0"),
         (lambda: inj.QueryAndKeys(np.ones(1), np.full((2, 1), 301.0)), "logits must be at most 300 in size, got 301"),
         (lambda: inj.SpanningKeys(np.ones(2), np.ones((4, 2))), "centred keys must have full column rank"),
         (lambda: inj.SpanningKeys(np.ones(2), np.eye(2)), "centred keys must have full column rank"),
@@ -391,7 +405,13 @@ HALF, NONE = np.full(3, 0.5), np.zeros(3)
         (lambda: tp.RelativePositions(TOKENS, np.geomspace(1, 1e5, 5)), r"must be within 10000 of each other"),
         (lambda: tp.DecayingFeatures(TOKENS, 0.5), "decay must be at least 0.7, got 0.5"),
         (lambda: tp.RelativeShape(0, 1, 1), "length must be >= 1, got 0"),
-        (lambda: fm.Score(501.0), r"\|s\| must be at most 500, got 501"),
+        (lambda: fm.Score(501.0), r"\|s\| must be from 1e-3 to 500, got 501"),
+        (lambda: fm.Score(0.0), r"\|s\| must be from 1e-3 to 500, got 0"),
+        (lambda: fs.TaylorStates(TOKENS, 7), "degree must be at most 6, got 7"),
+        (lambda: fs.TaylorStates(Tokens(*3 * [np.ones((2, 4))]), 1), "at most 3 channels, got 4"),
+        (lambda: fs.TaylorStates(Tokens(3 * ONE, 2 * ONE, ONE), 1), "scores must be at most 4 in size, got 6"),
+        (lambda: inj.SpanningFeatures(np.zeros(1), ONE), "features must be positive, got 0"),
+        (lambda: inj.SpanningFeatures(np.ones(2), np.ones((1, 2))), "key features must have full column rank"),
         (lambda: fm.TwoScores(1.0, 0.0), "s <= t, got 1.0 > 0.0"),
         (lambda: fm.HighScores(-2.0, 0.0), "scores must be at least -1, got -2"),
         (lambda: fm.HighLogits(np.array([0.0, -1.5])), "logits must be at least -1, got -1.5"),

@@ -1,6 +1,7 @@
 """What a finite state cannot hold: the rank of attention scores is the number of features, that of e^{q.k} the length.
 
-Left: ranks of score matrices of random tokens against their number; lines: min(n, features), or n. Right: spectral
+Left: ranks of score matrices of random tokens against their number (a local softmax of equal logits could lose a few);
+lines: min(n, features), or n. Right: spectral
 distance of the exponential scores from all scores of fewer features (least singular value), against x =
 (n - 1) e^{-r^2/2} at the least distance r; solid line: the bound 1 - x, which two tokens attain and none may undercut;
 dashed line: tokens that are all equally far apart, 1 - x / (n - 1).
@@ -16,7 +17,8 @@ import numpy as np
 from experiments.lab.checks import Check
 from experiments.lab.experiment import require, seed_range
 from theory.mechanisms.linear.agents import agents_bound_the_rank
-from theory.mechanisms.linear.state_space import exponential_scores_need_a_state_per_token, states_bound_the_rank
+from theory.mechanisms.linear.finite_states import exponential_scores_need_a_state_per_token
+from theory.mechanisms.linear.state_space import states_bound_the_rank
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,7 +63,7 @@ def scores(kind: str, queries: Array, keys: Array, agents: Array) -> Array:
     from theory.masks import window
     from theory.mechanisms.linear.agents import agent_map
     from theory.mechanisms.linear.feature_maps import taylor_features
-    from theory.mechanisms.linear.state_space import SeparatedTokens
+    from theory.mechanisms.linear.finite_states import SeparatedTokens
 
     match kind:
         case "linear attention":
@@ -88,7 +90,7 @@ def simulate(config: Config) -> xr.Dataset:
     """`rank` (kind, length, seed), and `distance` (place, overlap, seed) from scores of fewer features."""
     import xarray as xr
 
-    from theory.mechanisms.linear.state_space import SeparatedTokens
+    from theory.mechanisms.linear.finite_states import SeparatedTokens
 
     seeds = seed_range(config.seeds)
     rank = np.empty((len(KINDS), len(config.lengths), len(seeds)))

@@ -12,11 +12,18 @@ from theory.mechanisms.instances import Sequence, Tokens
 from theory.mechanisms.linear.agents import Agency, QueriesAsAgents
 from theory.mechanisms.linear.dual_form import Demonstrations
 from theory.mechanisms.linear.feature_maps import HighLogits, HighScores, Score
+from theory.mechanisms.linear.finite_states import ScalarTokens, SeparatedTokens, TaylorStates
 from theory.mechanisms.linear.flow import BalancedFlow, Flow
-from theory.mechanisms.linear.injectivity import HOMOGENEOUS, FlatKeys, HomogeneouslyScaled, SpanningKeys
+from theory.mechanisms.linear.injectivity import (
+    HOMOGENEOUS,
+    FlatKeys,
+    HomogeneouslyScaled,
+    SpanningFeatures,
+    SpanningKeys,
+)
 from theory.mechanisms.linear.local_and_scan import LinearStates, LocalWindow, SummingStates
 from theory.mechanisms.linear.memory import PlainStream, RememberedPair, RepeatedPair, SettledPair, SteadyStream
-from theory.mechanisms.linear.state_space import OpenGates, ScalarGates, ScalarTokens, SeparatedTokens, StateSpace
+from theory.mechanisms.linear.state_space import OpenGates, ScalarGates, StateSpace
 from theory.mechanisms.linear.tiling import Tiles, TileShape
 from theory.mechanisms.linear.toeplitz import DecayingFeatures, RelativePositions, RelativeShape
 from theory.numerics import Array
@@ -130,6 +137,16 @@ def scalar_tokens(draw: st.DrawFn) -> ScalarTokens:
     return ScalarTokens(np.cumsum(gaps) + draw(floats(-4.0, 0.0)), draw(floats(0.1, 2.0)))
 
 
+@domain(TaylorStates)
+@st.composite
+def taylor_states(draw: st.DrawFn) -> TaylorStates:
+    """1-6 queries and keys whose largest score is 0.1 to 4, degrees 0 to 6."""
+    made = Tokens.drawn(draw(few), draw(st.integers(1, 6)), draw(st.integers(1, 3)), 1, 1.0, draw(seeds()))
+    largest = np.abs(made.queries @ made.keys.T).max()
+    wanted = draw(floats(0.1, 4.0)) * (1 - 1e-9)
+    return TaylorStates(Tokens(made.queries * wanted / largest, made.keys, made.values), draw(st.integers(0, 6)))
+
+
 # --------------------------------------------------------------------------------------------------------- injectivity
 
 
@@ -153,6 +170,16 @@ def spanning_keys(draw: st.DrawFn) -> SpanningKeys:
     frame = np.linalg.qr(centred - centred.mean(axis=0))[0]
     keys = frame * rng.uniform(0.1, 3.0, width) + rng.standard_normal(width)
     return SpanningKeys(draw(floats(0.0, 5.0)) * rng.standard_normal(width), keys)
+
+
+@domain(SpanningFeatures)
+@st.composite
+def spanning_features(draw: st.DrawFn) -> SpanningFeatures:
+    """1-5 features in [0.01, 1]; every key has one of them much more strongly, in turn."""
+    width, rng = draw(few), np.random.default_rng(draw(seeds()))
+    keys = rng.uniform(0.01, 1.0, (width + draw(st.integers(0, 6)), width))
+    keys[np.arange(len(keys)), np.arange(len(keys)) % width] += 2.0 * width
+    return SpanningFeatures(rng.uniform(0.01, 1.0, width), keys)
 
 
 @domain(FlatKeys)
@@ -275,9 +302,9 @@ def relative_shapes() -> st.SearchStrategy[RelativeShape]:
 
 @domain(Score)
 def scores() -> st.SearchStrategy[Score]:
-    """+-500, and near 0."""
+    """0.001 to 400 in size."""
     signs = st.sampled_from([-1.0, 1.0])
-    return st.builds(lambda s, x: Score(s * x), signs, log_uniform(-6.0, 2.6)) | floats(-3.0, 3.0).map(Score)
+    return st.builds(lambda s, x: Score(s * x), signs, log_uniform(-2.99, 2.6))
 
 
 @domain(HighScores)

@@ -39,13 +39,13 @@ def hedgehog_features(x: Float[Array, "n d"]) -> Float[Array, "n r"]:
 
 @dataclass(frozen=True)
 class Score:
-    """A dot product s, |s| <= 500."""
+    """A dot product s, 1e-3 <= |s| <= 500, where float64 resolves the error of its Taylor polynomial."""
 
     value: float
 
     def __post_init__(self) -> None:
-        real("value", self.value)
-        require(abs(self.value) <= 500, f"|s| must be at most 500, got {self.value}")
+        size = abs(real("value", self.value))
+        require(1e-3 <= size <= 500, f"|s| must be from 1e-3 to 500, got {size}")
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,12 @@ def taylor_features_give_the_taylor_scores(tokens: Tokens) -> float:
     statement="|e^s - T2(s)| <= |s|^3 e^{max(s, 0)} / 6, attained as s -> 0.",
     source=ZHANG_2024_HEDGEHOG,
     kind="inequality",
-    tolerance=1e-13,
+    tolerance=1e-11,
 )
 def taylor_error_is_cubic(score: Score) -> float:
     s = score.value
     error = np.abs(exp_remainder(s) - s * s / 2)
-    bound = np.abs(s) ** 3 * np.exp(max(s, 0.0)) / 6
-    return excess(error, bound, scale=np.maximum(bound, 1e-2 * s * s + 1e-300))
+    return excess(error, np.abs(s) ** 3 * np.exp(max(s, 0.0)) / 6)
 
 
 @claim(

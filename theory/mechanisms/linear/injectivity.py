@@ -12,7 +12,7 @@ from theory.attention import softmax
 from theory.claims import claim, relative_error
 from theory.numerics import Array
 from theory.papers import HAN_2024
-from theory.validation import finite_array, require
+from theory.validation import finite_array, positive_array, require
 
 FeatureMap = Callable[[Array], Array]
 
@@ -121,6 +121,23 @@ class HomogeneouslyScaled(ScaledQuery):
         require(known, f"the feature map must be one of {', '.join(HOMOGENEOUS)}")
 
 
+@dataclass(frozen=True, eq=False)
+class SpanningFeatures:
+    """Positive features (r,) of a query and (n, r) of keys. Hypothesis: the latter have full column rank, with singular
+    values within a factor of 1000."""
+
+    features: Float[Array, " r"]
+    key_features: Float[Array, "n r"]
+
+    def __post_init__(self) -> None:
+        features = positive_array("features", self.features, (None,), leading=False)
+        keys = positive_array("key_features", self.key_features, (None, len(features)), leading=False)
+        object.__setattr__(self, "features", features)
+        object.__setattr__(self, "key_features", keys)
+        condition = np.linalg.cond(keys) if len(keys) >= len(features) else np.inf
+        require(condition <= 1e3, f"key features must have full column rank, got condition number {condition}")
+
+
 # ---------------------------------------------------------------------------------------------------------- claims
 
 
@@ -136,6 +153,19 @@ def scaled_queries_collide_in_linear_attention(case: HomogeneouslyScaled) -> flo
     keys = case.features(case.keys)
     scaled = linear_weights(case.features(case.factor * case.query), keys)
     return relative_error(scaled, linear_weights(case.features(case.query), keys))
+
+
+@claim(
+    statement="""The length of phi(q) is all that division by the sum forgets: if the key features have full column
+    rank, least squares on the weights gives back the direction of phi(q).""",
+    source=HAN_2024,
+    kind="identity",
+    tolerance=1e-11,
+)
+def division_forgets_only_the_length(case: SpanningFeatures) -> float:
+    weights = linear_weights(case.features, case.key_features)
+    found = np.linalg.lstsq(case.key_features, weights, rcond=None)[0]
+    return relative_error(found / np.linalg.norm(found), case.features / np.linalg.norm(case.features))
 
 
 @claim(

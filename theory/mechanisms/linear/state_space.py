@@ -1,13 +1,11 @@
-"""One form for state spaces and linear attention, and the rank that a finite state cannot exceed.
+"""One form for state spaces and linear attention.
 
 h_t = a_t h_{t-1} + B_t (Delta_t x_t)^T,   y_t = C_t h_t,   h in R^{s x v}
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -87,42 +85,6 @@ def _one_gate_closes() -> StateSpace:
     return StateSpace(np.array([[1.0, 1.0], [1.0, 0.0]]), ones, ones, np.ones(2), np.ones((2, 1)))
 
 
-@dataclass(frozen=True, eq=False)
-class SeparatedTokens:
-    """Hypothesis: n >= 2 tokens (n, d) at mutual distances of at least r with (n - 1) e^{-r^2/2} < 1."""
-
-    points: Float[Array, "n d"]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "points", finite_array("points", self.points, (None, None), leading=False))
-        require(len(self.points) >= 2, f"there must be at least 2 tokens, got {len(self.points)}")
-        require(self.overlap < 1, f"(n - 1) exp(-r^2 / 2) must be below 1, got {self.overlap}")
-
-    @property
-    def overlap(self) -> float:
-        """(n - 1) e^{-r^2/2} at the least distance r."""
-        others = ~np.eye(len(self.points), dtype=bool)
-        return float((len(self.points) - 1) * self.scores[others].max())
-
-    @property
-    def scores(self) -> Float[Array, "n n"]:
-        """e^{x_i.x_j - |x_i|^2/2 - |x_j|^2/2} = e^{-|x_i - x_j|^2/2}, from the differences, which do not cancel."""
-        return np.exp(-((self.points[:, None] - self.points[None]) ** 2).sum(axis=2) / 2)
-
-
-@dataclass(frozen=True, eq=False)
-class ScalarTokens:
-    """Hypothesis: n increasing tokens (n,) with one channel, on keys 0, h, 2 h, ... of spacing h > 0."""
-
-    points: Float[Array, " n"]
-    spacing: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "points", finite_array("points", self.points, (None,), leading=False))
-        require((np.diff(self.points) > 0).all(), f"tokens must increase, got {self.points}")
-        require(self.spacing > 0, f"spacing must be positive, got {self.spacing}")
-
-
 # ---------------------------------------------------------------------------------------------------------- claims
 
 
@@ -169,56 +131,3 @@ def states_bound_the_rank(system: StateSpace) -> float:
     scores, states = state_scores(system), system.inputs.shape[1]
     ranks = [np.linalg.matrix_rank(scores[t:, :t], rtol=1e-11) for t in range(1, len(scores))]
     return excess(max(ranks, default=0), states)
-
-
-@claim(
-    statement="""For n tokens at distances of at least r, scores e^{x_i.x_j - |x_i|^2/2 - |x_j|^2/2} have all singular
-    values >= 1 - (n - 1) e^{-r^2/2}: scores from fewer features than tokens are at least that far off in spectral norm.
-    Attained by two tokens.""",
-    source=SIEBER_2024,
-    kind="inequality",
-    tolerance=1e-13,
-)
-def exponential_scores_need_a_state_per_token(case: SeparatedTokens) -> float:
-    return excess(1.0 - case.overlap, np.linalg.svd(case.scores, compute_uv=False).min(), scale=1.0)
-
-
-def _vandermonde_symbols() -> Iterator[Any]:
-    """z_i = e^{h x_i} turns e^{x_i j h} into z_i^j: three tokens."""
-    import sympy
-
-    z = sympy.symbols("z_0:3")
-    matrix = sympy.Matrix(3, 3, lambda i, j: z[i] ** j)
-    yield sympy.expand(matrix.det() - (z[1] - z[0]) * (z[2] - z[0]) * (z[2] - z[1]))
-
-
-@claim(
-    statement="""The scores e^{x_i j h} of n distinct one-channel tokens on keys 0, h, 2 h, ... have determinant
-    prod_{i<k} (e^{h x_k} - e^{h x_i}), which is positive: rank n at every length, so no finite state gives them.""",
-    source=SIEBER_2024,
-    kind="identity",
-    tolerance=1e-13,
-    fails_without=lambda: (_Repeated(np.array([0.0, 1.0, 1.0]), 1.0),),
-    symbolic=_vandermonde_symbols,
-)
-def exponential_scores_have_full_rank_on_a_line(case: ScalarTokens) -> float:
-    """The determinant is eliminated with 120 digits, since it is far below float64's rounding of the entries."""
-    import mpmath
-
-    with mpmath.workdps(120):
-        points, spacing = [mpmath.mpf(x) for x in case.points], mpmath.mpf(case.spacing)
-        scores = mpmath.matrix([[mpmath.exp(x * j * spacing) for j in range(len(points))] for x in points])
-        determinant = mpmath.det(scores)
-        if determinant <= 0:
-            return np.inf
-        nodes = [mpmath.exp(spacing * x) for x in points]
-        product = mpmath.fprod(b - a for i, a in enumerate(nodes) for b in nodes[i + 1 :])
-        return float(abs(determinant / product - 1))
-
-
-@dataclass(frozen=True, eq=False)
-class _Repeated:
-    """As `ScalarTokens` without its hypothesis."""
-
-    points: Float[Array, " n"]
-    spacing: float
