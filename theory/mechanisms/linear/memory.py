@@ -245,5 +245,5 @@ def forgetting_limits_recall(pair: SettledPair) -> float:
     counterexample=lambda: (RepeatedPair(1.0, 0.5),),
 )
 def momentum_always_helps(pair: RepeatedPair) -> float:
-    """Factor a step with momentum over that without: at theta = 1 the plain memory stores the pair in one step."""
+    """Factor a step with momentum less that without: at theta = 1 the plain memory stores the pair in one step."""
     return root_modulus(pair.theta, pair.eta, pair.alpha) - root_modulus(pair.theta, 0.0, pair.alpha)
