@@ -248,6 +248,7 @@ def test_a_lost_key_attains_the_bound() -> None:
     row = tree_search.ScoreRow(np.array([1.0, 0.0, 0.0, 0.1, 0.0, 0.1, 0.0, 0.0]), 2)
     assert 0 not in tree_search.search_rows(row.scores[None], 2)[0]
     assert tree_search.tree_search_loses_little_where_scores_are_local(row) == pytest.approx(-0.1)
+    assert not tree_search.all_middles_are_best(row.scores[None], 2)[0, 0]
     close = tree_search.ScoreRow(np.array([1.0, 0.0, 0.0, 1e-4, 0.0, 1e-4, 0.0, 0.0]), 2)
     assert tree_search.tree_search_loses_little_where_scores_are_local(close) > -0.01
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -38,12 +39,12 @@ def cluster_cost(length: int, sizes: Int[NDArray[np.int64], " c"], channels: int
     return float(length * len(sizes) * channels + (np.asarray(sizes) ** 2).sum() * (channels + value_channels))
 
 
-def best_cluster_count(length: int, channels: int, value_channels: int) -> float:
+def best_cluster_count(length: float, channels: int, value_channels: int) -> float:
     """c = sqrt(n (d + v) / d): sqrt(n) where the scores alone are counted (v = 0), sqrt(2n) where v = d."""
     return float(np.sqrt(length * (1 + value_channels / channels)))
 
 
-def least_cluster_cost(length: int, channels: int, value_channels: int) -> float:
+def least_cluster_cost(length: float, channels: int, value_channels: int) -> float:
     """2 n^{3/2} sqrt(d (d + v))."""
     return float(2 * length**1.5 * np.sqrt(channels * (channels + value_channels)))
 
@@ -139,6 +140,23 @@ def _long_centroid() -> tuple[Clustered]:
     return (Clustered(np.array([[1.0, 0.0]]), np.ones((1, 1)), np.array([[1.0, 0.0], [4.0, 3.0]])),)
 
 
+def _twice_the_angle() -> list[Any]:
+    """Opposite mates stand at twice the angle whose cosine is 1 - r^2/2."""
+    import sympy as sp
+
+    r = sp.symbols("r", positive=True)
+    return [2 * (1 - r**2 / 2) ** 2 - 1 - (1 - 2 * r**2 + r**4 / 2)]
+
+
+def _at_the_best_number() -> list[Any]:
+    """c equal clusters cost the least where n = c^2 d / (d + v)."""
+    import sympy as sp
+
+    c, d, v = sp.symbols("c d v", positive=True)
+    n = c**2 * d / (d + v)
+    return [n * c * d + n**2 / c * (d + v) - 2 * sp.sqrt(n) ** 3 * sp.sqrt(d * (d + v))]
+
+
 @claim(
     statement="On the unit sphere the nearest centroid is the one of largest dot product: |x - c|^2 = 2 - 2 x . c.",
     source=ROY_2020,
@@ -172,6 +190,7 @@ def cluster_mates_have_a_large_dot(case: ClusterMates) -> float:
     source=ROY_2020,
     kind="inequality",
     tolerance=1e-9,
+    symbolic=_twice_the_angle,
     fails_without=lambda: (ClusterMates(np.array([0.6, 0.8]), np.array([0.6, -0.8]), np.array([0.6, 0.0])),),
 )
 def mates_of_a_spherical_centroid_have_a_larger_dot(case: SphericalMates) -> float:
@@ -211,6 +230,7 @@ def cluster_routing_cost_is_counted(case: Clustered) -> float:
     source=ROY_2020,
     kind="inequality",
     tolerance=1e-12,
+    symbolic=_at_the_best_number,
 )
 def cluster_routing_costs_at_least_n_to_three_halves(case: ClusterPlan) -> float:
     length, sizes = sum(case.sizes), np.array(case.sizes)

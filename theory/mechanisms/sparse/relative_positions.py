@@ -115,7 +115,7 @@ def _spread(outputs: Float[Array, "n d"]) -> float:
     tokens, at any depth.""",
     source=LUO_2022,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-9,
     fails_without=lambda: (EqualTokens(np.ones(2), np.zeros(5), np.arange(5.0)),),
 )
 def equal_tokens_stay_equal_under_any_relative_bias(case: EqualTokensUnderBias) -> float:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
+from theory.attention import attend
 from theory.claims import claim, excess, relative_error
 from theory.mechanisms.counting import multiplications
 from theory.numerics import Array
@@ -50,9 +51,22 @@ def search_rows(scores: Float[Array, "m n"], kept: int) -> Indices:
     return tree_search(lambda index: np.take_along_axis(scores, index, axis=-1), rows, keys, kept)
 
 
-def evaluations(keys: int, kept: int) -> int:
+def tree_attention(
+    queries: Float[Array, "m d"], keys: Float[Array, "n d"], values: Float[Array, "n v"], kept: int
+) -> Float[Array, "m v"]:
+    """Softmax over the keys that the search finds."""
+    found = search_keys(queries, keys, kept)
+    return attend(queries[:, None, :], keys[found], values[found])[:, 0]
+
+
+def evaluations(keys: float, kept: int) -> float:
     """2 k log2(T / k) scores for every query."""
-    return 2 * kept * ((keys // kept).bit_length() - 1)
+    return 2 * kept * np.log2(keys / kept)
+
+
+def tree_cost(queries: float, keys: float, kept: int, channels: int, value_channels: int) -> float:
+    """m (2k log2(T/k) d + k (d + v)) multiplications: the search, then attention to what it found."""
+    return queries * (evaluations(keys, kept) * channels + kept * (channels + value_channels))
 
 
 def recall(scores: Float[Array, "m n"], found: Indices) -> Float[Array, " m"]:
@@ -69,6 +83,16 @@ def recall_without_locality(keys: int, kept: int) -> float:
     middle is then one of 2k exchangeable ones. Over log2(T/2k) rounds a key is the middle in at most one.
     """
     return 1.0 - (1.0 - 2.0 * kept / keys) ** 2
+
+
+def all_middles_are_best(scores: Float[Array, "m n"], kept: int) -> Bool[NDArray[np.bool_], "m n"]:
+    """For every key whether it and the middle of every half that holds it beat all but the k - 1 others."""
+    beaten = np.sort(scores, axis=-1)[:, -kept - 1, None]
+    sure, size = scores > beaten, scores.shape[-1] // kept
+    while size > 1:
+        size //= 2
+        sure &= np.repeat(scores[:, size // 2 :: size] > beaten, size, axis=-1)
+    return sure
 
 
 def locality(scores: Float[Array, " n"], kept: int) -> float:
@@ -177,6 +201,19 @@ def tree_search_loses_little_where_scores_are_local(case: ScoreRow) -> float:
 
 
 @claim(
+    statement="""The tree search finds every key that is, like the middles of all halves that hold it, one of the k
+    best.""",
+    source=LEE_2024,
+    kind="identity",
+    tolerance=0.0,
+)
+def tree_search_finds_keys_whose_middles_are_best(case: ScoreRow) -> float:
+    """How many such keys are lost."""
+    sure = np.flatnonzero(all_middles_are_best(case.scores[None], case.kept))
+    return float(np.setdiff1d(sure, search_rows(case.scores[None], case.kept)).size)
+
+
+@claim(
     statement="""Where all orders of the scores are equally likely, the tree search finds the share 1 - (1 - 2k/T)^2 of
     the k best of T keys: without locality it overlooks nearly all.""",
     source=LEE_2024,
@@ -192,12 +229,13 @@ def tree_search_recall_without_locality(case: TreeSize) -> float:
 
 
 @claim(
-    statement="The tree search scores 2k log2(T/k) keys for every query: as many multiplications of d channels.",
+    statement="""The tree search scores 2k log2(T/k) of T keys for every query: with attention to the k found,
+    2k log2(T/k) d + k (d + v) multiplications.""",
     source=LEE_2024,
     kind="identity",
     tolerance=0.0,
 )
 def tree_search_scores_few_keys(case: ScoreRow) -> float:
     queries, keys = np.ones((3, 2)), np.column_stack([case.scores, case.scores])
-    counted = multiplications(lambda q, k: search_keys(q, k, case.kept), queries, keys)
-    return relative_error(counted, 3 * 2 * evaluations(len(keys), case.kept))
+    counted = multiplications(lambda q, k: tree_attention(q, k, k, case.kept), queries, keys)
+    return relative_error(counted, tree_cost(3, len(keys), case.kept, 2, 2))
