@@ -1,4 +1,7 @@
-"""Routing by clusters: a token attends to the tokens that have the same nearest centroid, on the unit sphere."""
+"""Routing by clusters: a token attends to the tokens that have the same nearest centroid, on the unit sphere.
+
+The centroids are given: how online k-means finds them, and how it keeps clusters equally large, is not part of this.
+"""
 
 from __future__ import annotations
 

@@ -71,6 +71,7 @@ class SeveralGroups(Groups):
 
 
 def _depth(layer: Mask, wanted: Mask | None = None) -> float:
+    """Layers until every wanted pair is connected, infinity where they never are."""
     depth = hops([layer], wanted)
     return np.inf if depth is None else float(depth)
 

@@ -1,6 +1,7 @@
 """Top-k keys by tree search: k blocks are halved again and again, each half is scored by its middle token, k survive.
 
-For T keys, T / k a power of two. A half of h tokens is scored by its token number h // 2, counted from 0.
+The idea alone: T keys, T / k a power of two, one search for every query, no causal mask, no blocks of queries. A half of
+h tokens is scored by its token number h // 2, counted from 0.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -161,6 +163,14 @@ def _check_tree(keys: int, kept: int) -> None:
 # --------------------------------------------------------------------------------------------------------------- claims
 
 
+def _sum_over_rounds() -> list[Any]:
+    """2^-m for the rounds with halves of 2^m, ..., 2 tokens, times 2 where the key is a middle, which 1 in 2^l are."""
+    import sympy as sp
+
+    chances = [(m, sp.Rational(1, 2**m)) for m in range(8)]
+    return [x * (1 + sum(sp.Rational(1, 2**i) for i in range(1, m + 1))) - (1 - (1 - x) ** 2) for m, x in chances]
+
+
 @claim(
     statement="""The tree search finds the k best keys, k >= 2, of every row whose scores fall with the distance from a
     centre.""",
@@ -219,6 +229,7 @@ def tree_search_finds_keys_whose_middles_are_best(case: ScoreRow) -> float:
     source=LEE_2024,
     kind="identity",
     tolerance=1e-12,
+    symbolic=_sum_over_rounds,
 )
 def tree_search_recall_without_locality(case: TreeSize) -> float:
     """The mean over all T! orders."""
