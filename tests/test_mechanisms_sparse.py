@@ -407,6 +407,7 @@ BAD_CALLS: list[tuple[Callable[[], Any], str]] = [
     (lambda: clusters.SphericalClusters(2 * EYE, ONES, EYE), "tokens must have norm 1, got 2.0"),
     (lambda: clusters.SphericalClusters(EYE, ONES, 2 * EYE), "centroids must have norm 1, got 2.0"),
     (lambda: clusters.ClusterMates(EYE[0], 2 * EYE[1], EYE[0]), "second must have norm 1, got 2.0"),
+    (lambda: clusters.ClusterMates(EYE[0], EYE[0], EYE[1]), "the vectors must be at least 1e-3 apart, got 0"),
     (lambda: clusters.SphericalMates(EYE[0], EYE[1], 2 * EYE[0]), "the centroid must have norm 1, got 2.0"),
     (lambda: clusters.SphericalMates(EYE[0], EYE[1], -EYE[0]), r"the radius must be at most sqrt\(2\)"),
     (lambda: clusters.ClusterPlan((0,), 1, 1), "there must be a token"),

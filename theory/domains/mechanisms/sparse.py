@@ -141,10 +141,10 @@ def tokens_under_factor() -> st.SearchStrategy[UnbiasedFactor]:
 @domain(PositionTarget)
 @st.composite
 def position_targets(draw: st.DrawFn) -> PositionTarget:
-    """Targets at most 10 from the network's first output, so that the bound can be approached."""
+    """Targets at most 10 from the network's output, in steps of 0.01 so that their range is more than its rounding."""
     network = draw(equal_tokens(EqualTokensUnderBias, factored=False))
     around = network.outputs[0, 0]
-    return PositionTarget(network, around + draw(arrays((len(network.copies),), -10.0, 10.0)))
+    return PositionTarget(network, around + np.round(draw(arrays((len(network.copies),), -10.0, 10.0)), 2))
 
 
 @domain(KernelMap)
@@ -192,8 +192,8 @@ def masked_layers(draw: st.DrawFn) -> MaskedLayers:
 @domain(EqualPair)
 @st.composite
 def equal_pairs(draw: st.DrawFn) -> EqualPair:
-    """2-8 channels in +-3, positions up to 300."""
-    feature = draw(arrays((2 * draw(st.integers(1, 4)),), -3.0, 3.0))
+    """2-8 channels in +-3, in steps of 1e-6 since the squares of tiny ones underflow; positions up to 300."""
+    feature = np.round(draw(arrays((2 * draw(st.integers(1, 4)),), -3.0, 3.0)), 6)
     return EqualPair(feature, feature, (draw(floats(0.0, 300.0)), draw(floats(0.0, 300.0))))
 
 
@@ -306,7 +306,7 @@ def spherical_clusters() -> st.SearchStrategy[SphericalClusters]:
 def cluster_mates(draw: st.DrawFn) -> ClusterMates:
     """2-4 channels; the centroid near the mean of both vectors."""
     channels = draw(st.integers(2, 4))
-    first, second = unit(draw(arrays((2, channels), -1.0, 1.0)))
+    first, second = draw(arrays((2, channels), -1.0, 1.0).map(unit).filter(lambda x: np.ptp(x, axis=0).max() > 1e-3))
     return ClusterMates(
         first, second, (first + second) / 2 + draw(floats(0.0, 1.0)) * draw(arrays((channels,), -1.0, 1.0))
     )
@@ -317,8 +317,13 @@ def cluster_mates(draw: st.DrawFn) -> ClusterMates:
 def spherical_mates(draw: st.DrawFn) -> SphericalMates:
     """2-4 channels; both vectors within 90 degrees of the centroid."""
     channels = draw(st.integers(2, 4))
-    centroid, *mates = unit(draw(arrays((3, channels), -1.0, 1.0)))
-    first, second = (x if x @ centroid >= 0 else -x for x in mates)
+
+    def to_its_side(vectors: Array) -> Array:
+        """The first and the others, turned to the side of the first."""
+        return vectors * np.where(vectors @ vectors[0] >= 0, 1.0, -1.0)[:, None]
+
+    drawn = arrays((3, channels), -1.0, 1.0).map(unit).map(to_its_side)
+    centroid, first, second = draw(drawn.filter(lambda x: np.ptp(x[1:], axis=0).max() > 1e-3))
     return SphericalMates(first, second, centroid)
 
 

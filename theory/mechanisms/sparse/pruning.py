@@ -76,7 +76,7 @@ class PrunedQuery:
     source=LEE_2024,
     also=(ROY_2020, ZHU_2023),
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-12,
 )
 def pruning_moves_the_output_by_the_dropped_mass(case: PrunedQuery) -> float:
     apart = pruned_output(case.logits, case.values, ~case.kept) - pruned_output(case.logits, case.values, case.kept)

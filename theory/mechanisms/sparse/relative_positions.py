@@ -127,7 +127,7 @@ def equal_tokens_stay_equal_under_any_relative_bias(case: EqualTokensUnderBias) 
     by at least half its range.""",
     source=LUO_2022,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-8,
 )
 def relative_bias_misses_half_the_range_of_positions(case: PositionTarget) -> float:
     miss = np.abs(case.network.outputs[:, 0] - case.wanted).max()
@@ -139,7 +139,7 @@ def relative_bias_misses_half_the_range_of_positions(case: PositionTarget) -> fl
     sum_j c_{j-i} softmax_j(b_{j-i}): it depends on the position i.""",
     source=LUO_2022,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def toeplitz_factor_scales_equal_tokens_by_its_row_totals(case: EqualTokens) -> float:
     value = case.token @ case.weights[0, 2]
@@ -152,7 +152,7 @@ def toeplitz_factor_scales_equal_tokens_by_its_row_totals(case: EqualTokens) -> 
     (c_{-(i+1)} - c_{n-1-i}) / n times their value: the factor separates equal tokens iff it is not circulant.""",
     source=LUO_2022,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def toeplitz_factor_separates_as_far_as_it_is_not_circulant(case: UnbiasedFactor) -> float:
     value, length = case.token @ case.weights[0, 2], len(case.copies)

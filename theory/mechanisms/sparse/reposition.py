@@ -106,7 +106,7 @@ def _unequal_features() -> tuple[RotatedPair]:
     features and is D positions away.""",
     source=HE_2024_IR,
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-12,
     fails_without=_unequal_features,
 )
 def rotary_distance_loss_has_a_closed_form(case: EqualPair) -> float:
@@ -130,7 +130,7 @@ def aligning_an_equal_token_never_hurts(case: EqualPair) -> float:
     e^{a |D|} exactly.""",
     source=HE_2024_IR,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def aligning_restores_the_odds_of_a_reference(case: DistantReference) -> float:
     """The restored odds against those of the logits themselves."""

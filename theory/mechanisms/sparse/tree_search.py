@@ -1,7 +1,7 @@
 """Top-k keys by tree search: k blocks are halved again and again, each half is scored by its middle token, k survive.
 
-The idea alone: T keys, T / k a power of two, one search for every query, no causal mask, no blocks of queries. A half of
-h tokens is scored by its token number h // 2, counted from 0.
+The idea alone: T keys, T / k a power of two, one search for every query, no causal mask, no blocks of queries. A half
+of h tokens is scored by its token number h // 2, counted from 0.
 """
 
 from __future__ import annotations
