@@ -1,0 +1,97 @@
+"""Masks that isolate groups of tokens: influence needs a path through the masks of the layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+
+from theory.claims import claim
+from theory.masks import Mask, same_group
+from theory.mechanisms.sparse.network import forward, random_layers
+from theory.numerics import Array
+from theory.papers import HE_2024_IR
+from theory.validation import finite_array, require
+
+
+def influence(
+    tokens: Float[Array, "n d"], layers: Float[Array, "l 5 d d"], masks: tuple[Mask, ...]
+) -> Float[Array, "n n"]:
+    """(i, j): the largest change of output i when every channel of token j rises by 1."""
+    before = forward(tokens, layers, masks=masks)
+    found = np.empty((len(tokens), len(tokens)))
+    for changed in range(len(tokens)):
+        raised = tokens + (np.arange(len(tokens)) == changed)[:, None]
+        found[:, changed] = np.abs(forward(raised, layers, masks=masks) - before).max(axis=-1)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------- instance types
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedLayers:
+    """Tokens (n, d) in groups (n,), one mask (n, n) for every layer, and random layers; every query sees itself."""
+
+    tokens: Float[Array, "n d"]
+    groups: Int[NDArray[np.int64], " n"]
+    masks: tuple[Mask, ...]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        tokens = finite_array("tokens", self.tokens, (None, None), leading=False)
+        object.__setattr__(self, "tokens", tokens)
+        require(len(self.groups) == len(tokens), f"every token must have a group, got {len(self.groups)} groups")
+        for mask in self.masks:
+            require(mask.shape == (len(tokens), len(tokens)), f"masks must be square, got {mask.shape}")
+            require(np.diagonal(mask).all(), "every query must see itself")
+
+    @property
+    def influence(self) -> Float[Array, "n n"]:
+        """Of every token on every output."""
+        return influence(self.tokens, random_layers(len(self.masks), self.tokens.shape[1], self.seed), self.masks)
+
+
+@dataclass(frozen=True, eq=False)
+class IsolatedGroups(MaskedLayers):
+    """Hypotheses: at least two groups, and in every layer tokens see their own group only."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(len(np.unique(self.groups)) >= 2, "there must be at least two groups")
+        for mask in self.masks:
+            require(not (mask & ~same_group(self.groups)).any(), "every layer must be isolated")
+
+
+# --------------------------------------------------------------------------------------------------------------- claims
+
+
+def _isolated_at_the_end_only() -> tuple[MaskedLayers]:
+    groups = np.array([0, 0, 1])
+    return (MaskedLayers(np.arange(6.0).reshape(3, 2), groups, (np.ones((3, 3), dtype=bool), same_group(groups))),)
+
+
+@claim(
+    statement="With groups isolated in every layer, no group has any influence on another, whatever the depth.",
+    source=HE_2024_IR,
+    kind="identity",
+    tolerance=0.0,
+    fails_without=_isolated_at_the_end_only,
+)
+def isolated_groups_have_no_influence(case: IsolatedGroups) -> float:
+    return float(case.influence[~same_group(case.groups)].max())
+
+
+@claim(
+    statement="Token j influences output i only where the masks of the layers, one after another, lead from i to j.",
+    source=HE_2024_IR,
+    kind="identity",
+    tolerance=0.0,
+)
+def influence_needs_a_path_through_the_masks(case: MaskedLayers) -> float:
+    led: Bool[NDArray[np.bool_], "n n"] = np.eye(len(case.tokens), dtype=bool)
+    for mask in case.masks:
+        led = mask.astype(float) @ led.astype(float) > 0
+    return float(np.where(led, 0.0, case.influence).max())
