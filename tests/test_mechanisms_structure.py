@@ -107,6 +107,11 @@ def test_the_bound_on_key_noise_is_attained_and_no_search_passes_it() -> None:
     assert 0.7 < found / ((1 - t + t**2) / (1 + t) ** 2) <= 1 + 1e-9
 
 
+def test_the_bound_for_decided_queries_is_attained_in_the_limit() -> None:
+    case = noise.ScalarReadout(np.array([0.0, 9.0]), np.array([0.0, 1.0]))
+    assert -1e-3 < noise.key_noise_is_small_for_decided_queries(case) <= 0
+
+
 def test_a_key_cache_is_as_wide_as_what_queries_see() -> None:
     queries = RNG.standard_normal((10, 3)) @ RNG.standard_normal((3, 8))
     keys, values = RNG.standard_normal((16, 8)), RNG.standard_normal((16, 5))

@@ -9,7 +9,7 @@ grows again, and the loss spikes after it had been small. Lines: theory; points:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -225,7 +225,11 @@ def figure(data: xr.Dataset) -> Figure:
     start = data.sel(step=slice(0, 400))
     for index, eta in enumerate(data.large_step.values):
         run, color, line = start.sel(large_step=eta), f"C{index}", (":", "--", "-.", "-")[index % 4]
-        marks = {"marker": MARKERS[index % len(MARKERS)], "linestyle": "none", "markerfacecolor": "none"}
+        marks: dict[str, Any] = {
+            "marker": MARKERS[index % len(MARKERS)],
+            "linestyle": "none",
+            "markerfacecolor": "none",
+        }
         middle.plot(run.step[::5], run.sharpness_of_step[::5], color=color, label=f"step {eta:g}", **marks)
         middle.axhline(2 / eta, color=color, linestyle=line)
         middle.text(400, 2 / eta + 0.5, f"2 / {eta:g}", fontsize=7, color=color, ha="right")

@@ -53,10 +53,9 @@ def learned_pairs() -> st.SearchStrategy[LearnedPair]:
 
 @domain(OpposedNet)
 def opposed_nets() -> st.SearchStrategy[OpposedNet]:
-    """Small starts, outliers of any strength up to 50."""
-    return st.builds(
-        OpposedNet, floats(0.1, 1.0), floats(0.0, 1.0), floats(-1.0, 1.0), floats(0.5, 2.0), floats(0.5, 50.0)
-    )
+    """Small starts, outliers of any strength up to 50, and an outlier's weight of 0 or at least 1e-9."""
+    outlier = floats(-1.0, 1.0).map(lambda o: o if abs(o) >= 1e-9 else 0.0)
+    return st.builds(OpposedNet, floats(0.1, 1.0), floats(0.0, 1.0), outlier, floats(0.5, 2.0), floats(0.5, 50.0))
 
 
 @domain(SettledDescent)

@@ -40,7 +40,11 @@ def grouped_heads(draw: st.DrawFn) -> GroupedHeads:
 @domain(UntiedHeads)
 @st.composite
 def untied_heads(draw: st.DrawFn) -> UntiedHeads:
-    """Two heads, one query, two keys of one channel, entry by entry."""
+    """2-4 heads on 2-6 keys, or two heads on two keys of one channel, entry by entry."""
+    if draw(st.booleans()):
+        heads, few = draw(st.integers(2, 4)), st.integers(1, 4)
+        sizes = draw(few), draw(st.integers(2, 6)), draw(few), draw(few)
+        return UntiedHeads(**vars(GroupedHeads.drawn((heads, heads, heads), sizes, draw(seeds()))))
     query, keys = draw(arrays((2, 1, 1), -2.0, 2.0)), draw(arrays((2, 2, 1), -3.0, 3.0))
     return UntiedHeads(query, keys, draw(arrays((2, 2, 1), -1.0, 1.0)))
 
@@ -60,7 +64,7 @@ def scalar_readouts(draw: st.DrawFn) -> ScalarReadout:
     """2-6 values in [0, 1], from 0 to 1."""
     n = draw(st.integers(2, 6))
     values = np.concatenate([[0.0, 1.0], draw(arrays((n - 2,), 0.0, 1.0))])
-    return ScalarReadout(draw(arrays((n,), -3.0, 3.0)), values)
+    return ScalarReadout(draw(st.sampled_from([3.0, 10.0])) * draw(arrays((n,), -1.0, 1.0)), values)
 
 
 @domain(Scores)

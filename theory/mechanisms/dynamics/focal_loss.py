@@ -99,13 +99,14 @@ class LearnedPair(FocusedPair):
 
 
 def _derivatives() -> Iterator[Any]:
-    """dFL/dz + (1 - p) w, and the peak condition from w'."""
+    """dFL/dz + (1 - p) w, and the peak condition from dw/dp, written in q = 1 - p."""
     import sympy as sp
 
-    p, g = sp.symbols("p g", positive=True)
-    weight = (1 - p) ** (g - 1) * ((1 - p) - g * p * sp.log(p))
-    yield sp.diff(-((1 - p) ** g) * sp.log(p), p) * p * (1 - p) + (1 - p) * weight
-    yield sp.diff(weight, p) - g * (1 - p) ** (g - 2) * (-sp.log(p) * (1 - g * p) - 2 * (1 - p))
+    q, g = sp.symbols("q g", positive=True)
+    log = sp.log(1 - q)
+    weight = q ** (g - 1) * (q - g * (1 - q) * log)
+    yield (sp.diff(q**g * log, q) * q * (1 - q) + q * weight) / q**g
+    yield (-sp.diff(weight, q) - g * q ** (g - 2) * (-log * (1 - g * (1 - q)) - 2 * q)) / q**g
 
 
 @claim(

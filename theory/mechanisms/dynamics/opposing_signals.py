@@ -179,7 +179,8 @@ def _conserved_to_second_order() -> Iterator[Any]:
     loss = ((c * s - beta) ** 2 + a * (c * o) ** 2) / 2
     signs = {c: 1, s: -1, o: -1}
     slopes = {x: sp.diff(loss, x) for x in signs}
-    yield sum(sign * ((x - eta * slopes[x]) ** 2 - x**2 - (eta * slopes[x]) ** 2) for x, sign in signs.items())
+    change = sum(sign * ((x - eta * slopes[x]) ** 2 - x**2 - (eta * slopes[x]) ** 2) for x, sign in signs.items())
+    yield sp.expand(change)
 
 
 @claim(

@@ -166,13 +166,13 @@ def focal_field_adds_up(case: FocalBlock) -> float:
     examples=40,
 )
 def focal_modulation_shifts_with_tokens(case: FocalBlock) -> float:
-    """Through two layers, by every eighth of the ring or so."""
+    """Through two layers, by every quarter of the ring or so."""
 
     def twice(tokens: Array) -> Array:
         return replace(case, tokens=replace(case, tokens=tokens).run()).run()
 
     before = twice(case.tokens)
-    steps = range(1, len(before), max(1, len(before) // 8))
+    steps = range(1, len(before), max(1, len(before) // 4))
     return max(relative_error(twice(np.roll(case.tokens, s, axis=0)), np.roll(before, s, axis=0)) for s in steps)
 
 

@@ -42,7 +42,7 @@ def key_noise_gain(query: Float[Array, " d"], weights: Float[Array, " n"], value
 def narrow_keys(queries: Float[Array, "m d"], keys: Float[Array, "n d"]) -> tuple[Array, Array]:
     """Queries (m, k) and keys (n, k) with the same attention, as narrow as the rank k of the logits of centred keys."""
     u, s, vt = np.linalg.svd(queries @ (keys - keys.mean(axis=0)).T, full_matrices=False)
-    rank = int((s > 1e-13 * max(queries.shape) * s[0]).sum())
+    rank = int((s > max(1e-13 * max(queries.shape) * s[0], 1e-300)).sum())
     return u[:, :rank] * s[:rank], vt[:rank].T
 
 
@@ -134,14 +134,15 @@ def value_noise_is_averaged(case: NoisyHead) -> float:
 )
 def key_noise_is_weighed_by_distance_from_the_output(case: NoisyHead) -> float:
     """Against the mean over all signs, extrapolated from two sizes of noise to none."""
-    size = 0.01 / (float(np.sqrt((case.query**2).mean())) or 1.0)
+    square = max(float((case.query**2).mean()), 1e-12)
+    size = 0.01 / np.sqrt(square)
 
     def moved(noise: Array) -> Array:
         return read(case.query, case.keys + noise, case.values)
 
     wide, narrow = (_mean_square(moved, case.keys.shape, case.output, s) for s in (size, size / 2))
     predicted = key_noise_gain(case.query, case.weights, case.values)
-    floor = 1e-3 * float((case.query**2).mean())  # below it, differences of outputs are rounding
+    floor = 1e-3 * square  # below it, differences of outputs are rounding
     return relative_error(predicted, (4 * narrow - wide) / 3, scale=floor)
 
 
@@ -158,6 +159,21 @@ def key_noise_is_small_for_short_queries(case: ScalarReadout) -> float:
     t = (len(p) - 1.0) ** (-1 / 3)
     most = (1 - t + t**2) / (1 + t) ** 2 * np.ptp(case.values) ** 2
     return excess(p**2 @ (case.values - p @ case.values) ** 2, most * (p**2).sum())
+
+
+@claim(
+    statement="""With p the largest weight, sum_j p_j^2 (v_j - o)^2 <= (1 - p)^2 (1 + 1 / p^2) range(v)^2 sum_j p_j^2:
+    a query that has made up its mind hardly feels noise in the keys. Attained as p goes to 1, by two tokens.""",
+    source=LIN_2025,
+    kind="inequality",
+    tolerance=1e-11,
+)
+def key_noise_is_small_for_decided_queries(case: ScalarReadout) -> float:
+    p = softmax(case.logits)
+    rest = p @ (np.arange(len(p)) != p.argmax())  # 1 - p without a difference
+    most = rest**2 * (1 + 1 / p.max() ** 2) * np.ptp(case.values) ** 2
+    away = np.array([p @ (v - case.values) for v in case.values])  # v_j - o, without cancellation
+    return excess(p**2 @ away**2, most * (p**2).sum())
 
 
 @claim(

@@ -6,7 +6,9 @@ distance m - n off the score of query m and key n <= m.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -109,11 +111,27 @@ class RotarySequence(Sequence):
 # ---------------------------------------------------------------------------------------------------------- claims
 
 
+def _two_channels() -> Iterator[Any]:
+    """<R_m q, R_n k> and the real part of q k* e^{i theta (m - n)}, for one complex channel."""
+    import sympy as sp
+
+    m, n, theta, a, b, c, d = sp.symbols("m n theta a b c d", real=True)
+
+    def turned(angle: Any, x: Any, y: Any) -> Any:
+        return sp.Matrix([[sp.cos(angle), -sp.sin(angle)], [sp.sin(angle), sp.cos(angle)]]) * sp.Matrix([x, y])
+
+    product = (a + sp.I * b) * (c - sp.I * d) * (sp.cos(theta * (m - n)) + sp.I * sp.sin(theta * (m - n)))
+    yield sp.expand_trig(turned(m * theta, a, b).dot(turned(n * theta, c, d))) - sp.expand_trig(
+        sp.re(sp.expand(product))
+    )
+
+
 @claim(
     statement="<R_m q, R_n k> depends on m - n alone: it is sum_f |q_f| |k_f| cos(theta_f (m - n) + phase_f).",
     source=LI_2024,
     kind="identity",
     tolerance=1e-11,
+    symbolic=_two_channels,
 )
 def rotary_scores_are_relative(case: RotaryPair) -> float:
     """Products of the rotated vectors as matrices, at positions up to 40, against the formula."""
