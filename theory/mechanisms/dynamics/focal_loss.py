@@ -130,7 +130,7 @@ def focal_gradient_is_weighted(case: FocusedExample) -> float:
     where it is (1 - p*)^g (1 + g p*) / (1 - g p*) > 1; e^{-2} and 1 + e^{-2} for g = 1.""",
     source=MORAVVEJ_2023,
     kind="identity",
-    tolerance=1e-9,
+    tolerance=1e-12,
 )
 def focal_weight_has_one_peak(case: FocusedExample) -> float:
     """Against a search for the largest weight; the weight must rise before and fall behind it, on a grid."""

@@ -159,7 +159,7 @@ def opposed_flow_conserves_a_square(net: OpposedNet) -> float:
     where C = c^2 - s^2 - o^2 at the start; its sharpness there is max(A c^2, c^2 + s^2).""",
     source=ROSENFELD_2023,
     kind="limit",
-    tolerance=1e-6,
+    tolerance=1e-7,
     examples=20,
 )
 def opposed_flow_ends_in_a_known_valley(net: OpposedNet) -> float:
@@ -188,7 +188,7 @@ def _conserved_to_second_order() -> Iterator[Any]:
     gradient: while the outlier's weight grows, g_o^2 takes from the outer weight and so from the sharpness.""",
     source=ROSENFELD_2023,
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-12,
     symbolic=_conserved_to_second_order,
 )
 def descent_conserves_up_to_the_square_of_its_step(net: OpposedNet) -> float:

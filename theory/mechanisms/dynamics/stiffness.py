@@ -102,7 +102,7 @@ LAYERS = 12
     attained by a state: they contract if and only if h < 2 / lambda_max.""",
     source=HUANG_2023,
     kind="identity",
-    tolerance=1e-9,
+    tolerance=1e-11,
     fails_without=lambda: (LinearField(np.array([[1.0, 50.0], [0.0, 1.0]]), np.zeros(2), np.zeros(2), 0.5),),
 )
 def residual_steps_contract_below_the_threshold(case: Relaxation) -> float:
@@ -123,7 +123,7 @@ def residual_steps_contract_below_the_threshold(case: Relaxation) -> float:
     exactly where the flow does after unit time, however stiff.""",
     source=HUANG_2023,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def gated_step_is_exact(case: Relaxation) -> float:
     """Against the exponential of the field with its drive as a further coordinate."""
@@ -153,7 +153,7 @@ def exact_gate_is_between_implicit_and_clipped(case: Rates) -> float:
     e^{-lambda}.""",
     source=HUANG_2023,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-12,
 )
 def common_step_is_slow_where_stiff(case: Relaxation) -> float:
     """The norm of one residual step."""

@@ -101,7 +101,7 @@ class TurnedTokens(MixedTokens):
     softmax(Q^T K) with the blocks of the groups.""",
     source=DING_2022,
     kind="identity",
-    tolerance=1e-12,
+    tolerance=1e-13,
 )
 def channel_groups_are_one_block_map(case: ChannelTokens) -> float:
     dense = case.values @ channel_map(case.queries, case.keys, case.groups).T
@@ -113,7 +113,7 @@ def channel_groups_are_one_block_map(case: ChannelTokens) -> float:
     one, and the output is mixed alike: the map knows nothing of places.""",
     source=DING_2022,
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-12,
     fails_without=lambda: (MixedTokens(ChannelTokens.drawn(3, 2, 1, 1.0, 0), 2 * np.eye(3)),),
 )
 def channel_map_ignores_places(case: TurnedTokens) -> float:

@@ -134,7 +134,7 @@ class FocalBlock:
     statement="Every context of focal modulation is a circular convolution, equal to a product of Fourier transforms.",
     source=YANG_2022,
     kind="identity",
-    tolerance=1e-12,
+    tolerance=1e-13,
 )
 def focal_contexts_are_convolutions(case: FocalBlock) -> float:
     kernel = case.kernels[-1]

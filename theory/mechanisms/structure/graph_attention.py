@@ -74,7 +74,7 @@ class GraphTokens(Sequence):
     statement="Softmax along the list of edges is dense attention under the graph as a mask.",
     source=DWIVEDI_2020,
     kind="identity",
-    tolerance=1e-12,
+    tolerance=1e-13,
 )
 def edge_attention_is_masked_attention(case: GraphTokens) -> float:
     sparse = edge_attention(case.queries, case.keys, case.values, np.argwhere(case.graph))
@@ -86,7 +86,7 @@ def edge_attention_is_masked_attention(case: GraphTokens) -> float:
     have renamed outputs.""",
     source=DWIVEDI_2020,
     kind="identity",
-    tolerance=1e-12,
+    tolerance=1e-13,
 )
 def graph_attention_is_equivariant(case: GraphTokens) -> float:
     """Edges are listed backwards, too."""

@@ -88,7 +88,7 @@ class RingLength:
     transform, with eigenvalues that add, 4 - 2 cos(pi k / h) - 2 cos(pi l / w); of a path, the cosines themselves.""",
     source=DWIVEDI_2020,
     kind="identity",
-    tolerance=1e-12,
+    tolerance=1e-13,
 )
 def grid_positions_are_cosines(case: GridShape) -> float:
     """The eigenvalue equation, orthonormality, and the spectrum that LAPACK finds."""
@@ -107,7 +107,7 @@ def grid_positions_are_cosines(case: GridShape) -> float:
     0 < k < n/2, where the eigenvectors span the cosine and the sine of frequency k.""",
     source=DWIVEDI_2020,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def ring_positions_span_sinusoids(case: RingLength) -> float:
     """Spans, as projections: eigenvectors themselves are free to turn."""

@@ -115,7 +115,7 @@ def _mean_square(moved: Callable[[Array], Array], shape: tuple[int, ...], output
     statement="Noise in the values moves the output by s^2 v sum_j p_j^2 in mean square, for noise of any size.",
     source=LIN_2025,
     kind="identity",
-    tolerance=1e-12,
+    tolerance=1e-13,
 )
 def value_noise_is_averaged(case: NoisyHead) -> float:
     """Against the mean over all signs."""
@@ -130,7 +130,7 @@ def value_noise_is_averaged(case: NoisyHead) -> float:
     first order in s^2.""",
     source=LIN_2025,
     kind="limit",
-    tolerance=1e-6,
+    tolerance=1e-7,
 )
 def key_noise_is_weighed_by_distance_from_the_output(case: NoisyHead) -> float:
     """Against the mean over all signs, extrapolated from two sizes of noise to none."""
@@ -181,7 +181,7 @@ def key_noise_is_small_for_decided_queries(case: ScalarReadout) -> float:
     output; and a vector added to all keys changes nothing, while added to all values it is added to the output.""",
     source=LIN_2025,
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-12,
 )
 def keys_have_lossless_freedoms_and_values_none(case: Tokens) -> float:
     q, k, v = case.queries, case.keys, case.values

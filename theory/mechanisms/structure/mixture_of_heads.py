@@ -122,7 +122,7 @@ class HeadSubset:
     with gate 0 need not be computed; gates of one are multi-head attention.""",
     source=JIN_2024,
     kind="identity",
-    tolerance=1e-12,
+    tolerance=1e-13,
 )
 def heads_add_up(case: GatedHeads) -> float:
     whole = concatenated(case.heads, case.projection)
@@ -152,7 +152,7 @@ def dropped_heads_cost_at_most_their_norms(case: HeadSubset) -> float:
     (H / k) (H - k) sum_i |c_i - mean|^2 / (H - 1).""",
     source=JIN_2024,
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-13,
 )
 def random_heads_are_unbiased(case: HeadSubset) -> float:
     """Over all subsets."""

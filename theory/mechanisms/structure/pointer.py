@@ -108,7 +108,7 @@ def pointer_weight_has_a_floor(case: Scores) -> float:
     sum_j p_j x_j, misses the sorted score by at most e times the range of what is left.""",
     source=VINYALS_2015,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-10,
 )
 def pointer_sorts_any_length(case: Unsorted) -> float:
     beta = needed_sharpness(len(case.values), case.gap, case.error)

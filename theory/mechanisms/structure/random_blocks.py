@@ -146,7 +146,7 @@ def kept_blocks_are_masked_attention(case: BlockSequence) -> float:
     own mask.""",
     source=LI_2024,
     kind="identity",
-    tolerance=1e-12,
+    tolerance=1e-13,
 )
 def two_layers_join_random_blocks(case: BlockLottery) -> float:
     """Against the sum over all masks."""

@@ -60,7 +60,7 @@ class OpenSenders(Sequence):
     statement="What all tokens receive by reversed attention is what all tokens sent, layer after layer.",
     source=DING_2023,
     kind="identity",
-    tolerance=1e-12,
+    tolerance=1e-13,
 )
 def reversed_attention_conserves_messages(case: Sequence) -> float:
     """Through three layers."""
@@ -75,7 +75,7 @@ def reversed_attention_conserves_messages(case: Sequence) -> float:
     changes the weights of all others too.""",
     source=DING_2023,
     kind="identity",
-    tolerance=1e-12,
+    tolerance=1e-13,
 )
 def silent_sender_takes_what_it_sent(case: Sequence) -> float:
     """The first token leaves the list of senders."""
@@ -90,7 +90,7 @@ def silent_sender_takes_what_it_sent(case: Sequence) -> float:
     proportion: they receive sum_{k != j} A_ik v_k / (1 - A_jk).""",
     source=DING_2023,
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-12,
 )
 def removed_receiver_is_shared_out(case: OpenSenders) -> float:
     """The first token, against attention recomputed without it."""

@@ -130,7 +130,7 @@ def _two_channels() -> Iterator[Any]:
     statement="<R_m q, R_n k> depends on m - n alone: it is sum_f |q_f| |k_f| cos(theta_f (m - n) + phase_f).",
     source=LI_2024,
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-12,
     symbolic=_two_channels,
 )
 def rotary_scores_are_relative(case: RotaryPair) -> float:
@@ -148,7 +148,7 @@ def rotary_scores_are_relative(case: RotaryPair) -> float:
     the sequence starts.""",
     source=LI_2024,
     kind="identity",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def rotary_attention_with_bias_is_relative(case: RotarySequence) -> float:
     theta = angles(case.keys.shape[1])
@@ -161,7 +161,7 @@ def rotary_attention_with_bias_is_relative(case: RotarySequence) -> float:
     that with a bias of this slope no score rises with distance; attained where all phases are -(pi + theta_f) / 2.""",
     source=LI_2024,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def enough_slope_makes_scores_fall(case: RotaryPair) -> float:
     """Over distances 0 to 32."""
