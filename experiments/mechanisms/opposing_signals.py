@@ -126,7 +126,8 @@ def _train(config: Config, rates: tuple[float, ...], steps: int, record: list[in
     def loss(point: torch.Tensor) -> torch.Tensor:
         return model.loss({"weights": point}, batch)
 
-    hessians, losses = (torch.func.vmap(torch.func.vmap(f))(weights).numpy() for f in (torch.func.hessian(loss), loss))
+    bends = torch.func.jacrev(torch.func.jacrev(loss))  # forward mode, torch.func.hessian, warns of torch's own code
+    hessians, losses = (torch.func.vmap(torch.func.vmap(f))(weights).numpy() for f in (bends, loss))
     return weights.numpy(), np.linalg.eigvalsh(hessians)[..., -1], losses
 
 
