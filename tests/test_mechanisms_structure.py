@@ -21,7 +21,7 @@ from theory.mechanisms.structure import graph_positions as positions
 from theory.mechanisms.structure import grouped_heads as grouped
 from theory.mechanisms.structure import key_value_noise as noise
 from theory.mechanisms.structure import mixture_of_heads as mixture
-from theory.mechanisms.structure import pointer, random_blocks, rotary
+from theory.mechanisms.structure import pointer, random_blocks, rotary, staircase
 from theory.mechanisms.structure import reversed_attention as reverse
 
 RNG = np.random.default_rng(0)
@@ -239,6 +239,26 @@ def test_joined_blocks_against_draws(redrawn: bool) -> None:
     assert abs(hits / draws - expected) <= 4 * np.sqrt(expected * (1 - expected) / draws)
 
 
+def test_error_of_quantised_values_against_rounding() -> None:
+    """Values rounded to a grid of random offset; the closed form counts in units of a twelfth of the square range."""
+    rng, draws, p = np.random.default_rng(8), 4000, np.array([0.5, 0.3, 0.15, 0.05])
+    bits = staircase.best_bits(p, 4.0)
+    steps = 2.0**-bits
+    values, offset = rng.random((draws, 4)), rng.random((draws, 4))
+    rounded = steps * (np.round(values / steps + offset) - offset)
+    squares = 12 * ((rounded - values) @ p) ** 2
+    expected = staircase.quantisation_error(p, bits)
+    assert expected == pytest.approx(staircase.least_error(p, 4.0), rel=1e-13)
+    assert abs(squares.mean() - expected) <= 4 * squares.std() / np.sqrt(draws)
+
+
+def test_bits_fall_with_age_like_stairs() -> None:
+    ageing = staircase.AgeingTokens(12, np.log(2) / 3)
+    assert staircase.whole_bits(ageing.weights, 34).tolist() == [5, 4, 4, 4, 3, 3, 3, 2, 2, 2, 1, 1]
+    budget = staircase.BitBudget(np.zeros(4), np.full(4, 2.5), 0)
+    assert staircase.bits_follow_the_logarithm_of_weights(budget) == pytest.approx(0.0, abs=1e-13)
+
+
 def test_path_positions_are_the_cosine_transform() -> None:
     assert positions.path_positions(7) == pytest.approx(dct(np.eye(7), norm="ortho", axis=0).T, abs=1e-14)
     assert positions.path_frequencies(3) == pytest.approx([0.0, 1.0, 3.0], abs=1e-14)
@@ -325,6 +345,9 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
         ValueError,
         "must cover 4 tokens, got 8",
     ),
+    (lambda: staircase.BitBudget(np.ones(3), np.ones(2), 1), ValueError, "bits must have shape"),
+    (lambda: staircase.BitBudget(np.ones(3), np.ones(3), -1), ValueError, "whole_bits must be >= 0, got -1"),
+    (lambda: staircase.AgeingTokens(10, 31.0), ValueError, "at most 300, so that no weight underflows, got 310"),
     (lambda: channels.ChannelTokens(ONES, ONES, ONES, 3), ValueError, "groups must divide 2, got 3"),
     (
         lambda: channels.TurnedTokens(channels.ChannelTokens(ONES, ONES, ONES, 1), np.ones((4, 4))),

@@ -25,6 +25,7 @@ from theory.mechanisms.structure.random_blocks import (
 )
 from theory.mechanisms.structure.reversed_attention import OpenSenders
 from theory.mechanisms.structure.rotary import RotaryPair, RotarySequence
+from theory.mechanisms.structure.staircase import AgeingTokens, BitBudget
 
 
 @domain(GroupedHeads)
@@ -165,6 +166,24 @@ def block_sequences(draw: st.DrawFn) -> BlockSequence:
 def block_lotteries() -> st.SearchStrategy[BlockLottery]:
     """All gaps and densities."""
     return st.builds(BlockLottery, st.integers(1, 3), floats(0.0, 1.0), st.booleans())
+
+
+@domain(BitBudget)
+@st.composite
+def bit_budgets(draw: st.DrawFn) -> BitBudget:
+    """2-5 tokens and up to 8 bits, or as many that each token has some; shares anywhere or near the best."""
+    n = draw(st.integers(2, 5))
+    case = BitBudget(draw(arrays((n,), -3.0, 3.0)), np.zeros(n), draw(st.integers(0, 8)))
+    near = (
+        case.best_bits - case.best_bits.mean() + draw(st.sampled_from([0.0, 0.1, 2.0])) * draw(arrays((n,), -1.0, 1.0))
+    )
+    return BitBudget(case.logits, near, case.whole_bits)
+
+
+@domain(AgeingTokens)
+def ageing_tokens() -> st.SearchStrategy[AgeingTokens]:
+    """2-60 tokens, slopes from 0.001 to 2."""
+    return st.builds(AgeingTokens, st.integers(2, 60), log_uniform(-3.0, 0.3))
 
 
 @st.composite

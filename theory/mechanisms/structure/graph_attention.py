@@ -21,9 +21,7 @@ Edges = Int[NDArray[np.intp], "e 2"]
 def edge_attention(
     queries: Float[Array, "n d"], keys: Float[Array, "n d"], values: Float[Array, "n v"], edges: Edges
 ) -> Float[Array, "n v"]:
-    """Softmax over the edges (query, key) of each query, in any order: E (d + v) multiplications, and E v more to
-    divide by the sum.
-    """
+    """Softmax over the E edges (query, key) of each query, in any order: E (d + v) multiplications."""
     ends, starts = edges.T
     logits = (queries[ends] * keys[starts]).sum(axis=-1)
     largest = np.full(len(queries), -np.inf)
