@@ -11,9 +11,9 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import logit
 
 from theory.mechanisms.dynamics import focal_loss as focal
+from theory.mechanisms.dynamics import local_gate, stiffness
 from theory.mechanisms.dynamics import opposing_signals as opposing
-from theory.mechanisms.dynamics import stiffness
-from theory.numerics import integrate
+from theory.numerics import fitted_slope, integrate
 
 NAN = float("nan")
 
@@ -50,6 +50,20 @@ def test_the_best_common_step_is_attained() -> None:
     found = minimize_scalar(lambda h: np.abs(1 - h * rates).max(), bounds=(0, 0.02), method="bounded")
     assert found.fun == pytest.approx(99 / 101, abs=1e-4)
     assert found.x == pytest.approx(best.step, rel=1e-3)
+
+
+def test_flow_and_order_of_a_nonlinear_step() -> None:
+    case = local_gate.Well(2.0, 1.5, -0.8)
+    end = integrate(lambda _, x: -2.0 * x - 1.5 * x**3, np.array([-0.8]), np.array([0.0, 0.4]))[-1, 0]
+    assert case.flow(0.4) == pytest.approx(end, abs=1e-9)
+    steps = 0.005 * 0.5 ** np.arange(5)
+    gated, plain = (
+        fitted_slope(np.log(steps), np.log([abs(step(h) - case.flow(h)) for h in steps]))
+        for step in (case.gated_step, case.plain_step)
+    )
+    assert gated == pytest.approx(3.0, abs=0.03)
+    assert plain == pytest.approx(2.0, abs=0.03)
+    assert abs(case.plain_step(1.0)) > 0.8 > abs(case.gated_step(1.0))
 
 
 # ------------------------------------------------------------------------------------------------------- focal loss
@@ -153,6 +167,10 @@ BAD_CALLS: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: stiffness.Relaxation(EYE, ZERO, ZERO, 0.0), ValueError, "step must be finite and in"),
     (lambda: stiffness.Relaxation(EYE, np.zeros(3), ZERO, 0.1), ValueError, r"drive must have shape \(2\)"),
     (lambda: stiffness.Rates(np.array([0.0])), ValueError, "values must be positive"),
+    (lambda: local_gate.Well(0.0, 1.0, 1.0), ValueError, "rate must be finite and in"),
+    (lambda: local_gate.Well(1.0, -1.0, 1.0), ValueError, "cubic must be >= 0, got -1"),
+    (lambda: local_gate.Well(1.0, 1.0, 0.0), ValueError, "state must not be 0"),
+    (lambda: local_gate.Well(1.0, 1.0, 30.0), ValueError, "local rate must be at most 1000, got 2701"),
     (lambda: focal.FocusedExample(16.0, 1.0), ValueError, "logit must be within 15, got 16"),
     (lambda: focal.FocusedExample(0.0, 0.0), ValueError, r"focus must be in \(0, 20\], got 0"),
     (lambda: focal.FocusedPair(0.5, 0.4, 1.0), ValueError, "worse must be at most better"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from theory.domains.registry import arrays, domain, floats, log_uniform, seeds
 from theory.mechanisms.dynamics.focal_loss import LARGEST_PEAK, FocusedExample, FocusedPair, LearnedPair
+from theory.mechanisms.dynamics.local_gate import Well
 from theory.mechanisms.dynamics.opposing_signals import Descent, OpposedNet, SettledDescent
 from theory.mechanisms.dynamics.stiffness import Rates, Relaxation
 
@@ -25,6 +26,14 @@ def relaxations(draw: st.DrawFn) -> Relaxation:
 def rates() -> st.SearchStrategy[Rates]:
     """One channel, rates from 1e-8 to 1e4."""
     return floats(-8.0, 4.0).map(lambda x: Rates(np.array([10.0**x])))
+
+
+@domain(Well)
+def wells() -> st.SearchStrategy[Well]:
+    """Both rates from 1e-2 to 10, or no cubic one; states in +-3, at least 1e-3 in size."""
+    cubic = st.just(0.0) | log_uniform(-2.0, 1.0)
+    state = st.builds(lambda sign, size: sign * size, st.sampled_from([-1.0, 1.0]), floats(1e-3, 3.0))
+    return st.builds(Well, log_uniform(-2.0, 1.0), cubic, state)
 
 
 _FOCUS = log_uniform(-2.0, 1.3)
