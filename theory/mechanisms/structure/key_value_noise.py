@@ -178,22 +178,42 @@ def key_noise_is_small_for_decided_queries(case: ScalarReadout) -> float:
 
 @claim(
     statement="""A key cache as wide as the rank of the logits of centred keys, at most min(m, d, n - 1), gives the same
-    output; and a vector added to all keys changes nothing, while added to all values it is added to the output.""",
+    output: a vector added to all keys changes nothing, nor does one that no query sees, added to a single key.""",
     source=LIN_2025,
     kind="identity",
     tolerance=1e-12,
 )
-def keys_have_lossless_freedoms_and_values_none(case: Tokens) -> float:
+def keys_have_lossless_freedoms(case: Tokens) -> float:
     q, k, v = case.queries, case.keys, case.values
     output = attend(q, k, v)
     slim_queries, slim_keys = narrow_keys(q, k)
     width = slim_keys.shape[1]
     if width > min(len(q), q.shape[1], len(k) - 1):
         return float(width)
+    seen = np.linalg.svd(q, full_matrices=False)[2]  # directions that some query sees
+    unseen = np.zeros_like(k)
+    unseen[0] = 1 - seen.T @ seen.sum(axis=1)
+    changed = attend(slim_queries, slim_keys, v), attend(q, k + 3.7, v), attend(q, k + 3.7 * unseen, v)
+    return max(relative_error(other, output, scale=1.0) for other in changed)
+
+
+@claim(
+    statement="""Values have no such freedom: u added to all values is added to every output, and u added to the value j
+    alone adds p_j u to it, which is not 0.""",
+    source=LIN_2025,
+    kind="identity",
+    tolerance=1e-13,
+)
+def every_change_of_a_value_is_seen(case: Tokens) -> float:
+    """The first value is changed alone."""
+    q, k, v = case.queries, case.keys, case.values
+    moved = v.copy()
+    moved[0] += 3.7
+    logits = q @ k.T
+    weight = 1 / np.exp(logits - logits[:, :1]).sum(axis=1)  # of the first key
     return max(
-        relative_error(attend(slim_queries, slim_keys, v), output, scale=1.0),
-        relative_error(attend(q, k + 3.7, v), output, scale=1.0),
-        relative_error(attend(q, k, v + 3.7), output + 3.7),
+        relative_error(attend(q, k, v + 3.7), attend(q, k, v) + 3.7),
+        relative_error(attend(q, k, moved), attend(q, k, v) + 3.7 * weight[:, None], scale=1.0),
     )
 
 
