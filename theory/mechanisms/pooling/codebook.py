@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
@@ -30,16 +29,6 @@ def codebook_jacobian(
     """C^T (diag(p) - p p^T) W, p = softmax(W x)."""
     p = softmax(scores @ x)
     return codes.T @ (p[:, None] * (scores - p @ scores))
-
-
-def local_gain_bound(share: ArrayLike) -> Float[Array, "*b"]:
-    """p (1 - p): the largest local gain, in units of range(W d) times the diameter of the codes, when one code holds
-    the
-    share p >= 1/2; `4 p (1 - p)` of that of an undecided codebook.
-    """
-    share = np.asarray(share, dtype=np.float64)
-    require(((share >= 0.5) & (share <= 1.0)).all(), f"the leading code must hold at least half, got {share}")
-    return share * (1.0 - share)
 
 
 # -------------------------------------------------------------------------------------------------- instance types
@@ -162,19 +151,3 @@ def codebook_has_rank_below_its_codes(case: Codebook) -> float:
     values = np.linalg.svd(codebook_jacobian(case.scores, case.codes, case.x), compute_uv=False)
     allowed = np.linalg.norm(case.scores, 2) * np.linalg.norm(case.codes, 2)
     return relative_error(values[len(case.codes) - 1 :].sum(), 0.0, scale=max(float(allowed), 1e-300))
-
-
-@claim(
-    statement="A codebook damps small disturbances: its local gain is at most p (1 - p) for its leading share p.",
-    source=EFTEKHAR_2023,
-    kind="refuted",
-    tolerance=0.2,
-    counterexample=lambda: (
-        Codebook(np.diag([1.0, 1.0, -1.0, -1.0]), np.eye(2)[[0, 0, 1, 1]], np.zeros(4), np.ones(4)),
-    ),
-)
-def undecided_codebook_has_little_gain(case: Codebook) -> float:
-    """Four codes of a quarter each: two against two gain 1/4, not 3/16."""
-    rate = np.linalg.norm(codebook_jacobian(case.scores, case.codes, case.x) @ case.disturbance)
-    share = case.weights.max()
-    return excess(rate, share * (1.0 - share) * np.ptp(case.change) * diameter(case.codes))

@@ -183,12 +183,12 @@ def gated_channel_beats_any_static_channel(case: SelectingGate) -> float:
 
 
 @claim(
-    statement="A gate needs no read-out: as it stands it errs less than the best static channel.",
+    statement="Any gate that knows the selector errs less than the best static channel.",
     source=ABDULLAH_2024,
     kind="refuted",
     tolerance=0.1,
     counterexample=lambda: (SelectingGate(4, 0.1),),
 )
-def bare_gate_beats_any_static_channel(case: SelectingGate) -> float:
-    """k sig(-b)^2 exceeds 1 - 1/k where the gate is weak: its constant is wrong then."""
+def any_gate_beats_a_static_channel(case: SelectingGate) -> float:
+    """k sig(-b)^2 exceeds 1 - 1/k where the gate is weak and nothing rescales it."""
     return excess(gate_error(case.tokens, case.strength), static_mixer_bound(1, np.eye(case.tokens)))
