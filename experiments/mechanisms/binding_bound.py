@@ -68,15 +68,17 @@ def answered(config: Config, seed: int, distractors: int) -> dict[str, Array]:
     rng = np.random.default_rng([seed, 1, distractors])
     shape = rng.permuted(np.tile(np.arange(config.shapes), (config.scenes, 1)), axis=1)[:, : distractors + 1]
     colour = rng.integers(config.colours, size=shape.shape)
-    vectors = [(shapes[s], colours[c]) for s, c in zip(shape.T, colour.T, strict=True)]
+    asked, total, products, logits = shapes[shape[:, 0]], 0.0, 0.0, []
+    for s, c in zip(shape.T, colour.T, strict=True):  # one object of every scene at a time
+        total = total + shapes[s] + colours[c]
+        products = products + shapes[s] * colours[c]
+        logits.append((asked * (shapes[s] + colours[c])).sum(axis=1))
 
     # the first object is the asked one; of equally common colours the decoder takes the first
-    counts = np.rint(sum(s + c for s, c in vectors) @ np.linalg.pinv(np.concatenate([shapes, colours])))
+    counts = np.rint(total @ np.linalg.pinv(np.concatenate([shapes, colours])))
     by_sum = counts[:, config.shapes :].argmax(axis=1)
-    by_product = (sum(s * c for s, c in vectors) * shapes[shape[:, 0]] @ colours.T).argmax(axis=1)
-
-    logits = np.stack([(shapes[shape[:, 0]] * (s + c)).sum(axis=1) for s, c in vectors], axis=1)
-    weights = softmax(np.multiply.outer(np.array(config.scales), logits))
+    by_product = (products * asked @ colours.T).argmax(axis=1)
+    weights = softmax(np.multiply.outer(np.array(config.scales), np.stack(logits, axis=1)))
     seen = (weights[..., None] * (colour[..., None] == np.arange(config.colours))).sum(axis=-2)
     right = colour[:, 0]
     return {

@@ -87,7 +87,7 @@ class Batch:
     (1 + x^2/2)/B + (3 - x^2/8 - 3 x^4/2)/B^2 + O(B^-3).""",
     source=XU_2024,
     kind="limit",
-    tolerance=5e-3,
+    tolerance=1e-3,
 )
 def batch_norm_noise_is_known(case: BatchedValue) -> float:
     """B^2 times the variance less its leading term, against the next coefficient, at B = 65,536."""

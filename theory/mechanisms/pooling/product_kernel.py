@@ -5,7 +5,9 @@ All sequences live on a circle of n tokens; (a * b)_t = sum_s a_s b_{t-s}.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -166,12 +168,24 @@ def fourier_form_of_the_product_kernel(case: KernelAndContext) -> float:
     return relative_error(fast, hyper_convolution(case.kernel, case.context, case.x), scale=size)
 
 
+def _three_tokens() -> Iterator[Any]:
+    """The derivative of every output in every token, n = 3."""
+    import sympy as sp
+
+    kernel, z = sp.symbols("K:3"), sp.symbols("z:3")
+    for i in range(3):
+        output = sum(kernel[s] * z[s] * z[(i - s) % 3] for s in range(3))
+        for j in range(3):
+            yield sp.diff(output, z[j]) - (kernel[j] + kernel[(i - j) % 3]) * z[(i - j) % 3]
+
+
 @claim(
     statement="""The answer of (K . z) * z at i to z_j is (K_j + K_{i-j}) z_{i-j}: linear in z, and zero for no pair of
     tokens unless the kernel or an activation makes it so.""",
     source=ZHANG_2024_HYPERZZW,
     kind="identity",
     tolerance=1e-12,
+    symbolic=_three_tokens,
 )
 def self_jacobian_is_linear(case: KernelAndContext) -> float:
     """Against central differences of step 1, which are exact for a quadratic form."""
