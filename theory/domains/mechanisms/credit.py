@@ -14,6 +14,7 @@ from theory.mechanisms.credit.head_scaling import EmphasisedSource, ScaledHead, 
 from theory.mechanisms.credit.leaks import MaskedLayers, Reference, SealedReference
 from theory.mechanisms.credit.leave_one_out import Answer, MaskedEdit
 from theory.mechanisms.credit.location_gradients import AttendedValues, SharedWeights
+from theory.mechanisms.credit.random_rollout import ExchangeableLayers
 from theory.mechanisms.credit.relevance import Layers, ScalarHead, SelfAttendingHead, WholeSpreading
 from theory.mechanisms.credit.relu_relevance import BiasFreeReluNet, ReluNet
 from theory.mechanisms.credit.rollout import (
@@ -92,8 +93,8 @@ def supportive_heads(draw: st.DrawFn) -> SupportiveHead:
 @domain(EmphasisedSource)
 @st.composite
 def emphasised_sources(draw: st.DrawFn) -> EmphasisedSource:
-    """2-6 positions, 2-6 tokens, values in +-5, emphasis in +-5."""
-    positions, tokens = draw(st.integers(2, 6)), draw(st.integers(2, 6))
+    """2-4 positions, 2-4 tokens, values in +-5, emphasis in +-5."""
+    positions, tokens = draw(st.integers(2, 4)), draw(st.integers(2, 4))
     scores, values = draw(normal_arrays((positions,), -5.0, 5.0)), draw(normal_arrays((positions, tokens), -5.0, 5.0))
     return EmphasisedSource(scores, values, draw(subsets(positions)), draw(subsets(tokens)), draw(floats(-5.0, 5.0)))
 
@@ -109,8 +110,8 @@ def answers(draw: st.DrawFn) -> Answer:
 @domain(MaskedEdit)
 @st.composite
 def masked_edits(draw: st.DrawFn) -> MaskedEdit:
-    """2-5 tokens, 1-2 channels, logits in +-4."""
-    size, channels = draw(st.integers(2, 5)), draw(st.integers(1, 2))
+    """2-4 tokens, 1-2 channels, logits in +-4."""
+    size, channels = draw(st.integers(2, 4)), draw(st.integers(1, 2))
     edited = draw(subsets(size))
     logits, values = draw(normal_arrays((size,), -4.0, 4.0)), draw(normal_arrays((size, channels), -1.0, 1.0))
     new_logits = np.where(edited, draw(normal_arrays((size,), -4.0, 4.0)), logits)
@@ -313,3 +314,11 @@ def repeated_layers(draw: st.DrawFn) -> RepeatedLayer:
 def uniform_layers() -> st.SearchStrategy[UniformLayers]:
     """2-24 tokens, 1-12 layers."""
     return st.builds(UniformLayers, st.integers(2, 24), st.integers(1, 12), floats(0.0, 0.95))
+
+
+@domain(ExchangeableLayers)
+@st.composite
+def exchangeable_layers(draw: st.DrawFn) -> ExchangeableLayers:
+    """1-2 layers of 3 tokens, logits in +-6."""
+    logits = draw(normal_arrays((draw(st.integers(1, 2)), 3, 3), -6.0, 6.0))
+    return ExchangeableLayers(logits, draw(floats(0.0, 0.95)))
