@@ -22,6 +22,7 @@ from theory.mechanisms.credit import (
     leaks,
     leave_one_out,
     location_gradients,
+    random_rollout,
     relevance,
     relu_relevance,
     rollout,
@@ -380,6 +381,27 @@ def test_rollout_bounds_are_attained() -> None:
     assert uniform_rollout.uniform_rollout_prefers_earlier_tokens(one_layer) == pytest.approx(0, abs=1e-15)
 
 
+def test_mean_square_weight_by_draws_and_in_its_limits() -> None:
+    weights = (softmax(1.3 * np.random.default_rng(5).standard_normal((40_000, 9))) ** 2).sum(axis=1)
+    exact = random_rollout.mean_square_weight(9, 1.3)
+    assert abs(weights.mean() - exact) < 5 * weights.std() / 200
+    assert random_rollout.mean_square_weight(1, 1.3) == pytest.approx(1, rel=1e-12)
+    assert random_rollout.mean_square_weight(7, 0.0) == pytest.approx(1 / 7, rel=1e-12)
+    assert 10**5 * random_rollout.mean_square_weight(10**5, 0.5) == pytest.approx(np.exp(0.25), rel=1e-4)
+
+
+def test_two_walkers_by_draws() -> None:
+    """20,000 rollouts of 3 layers on 6 tokens with N(0, 1) logits; 5 standard errors."""
+    logits = np.random.default_rng(9).standard_normal((3, 20_000, 6, 6))
+    flow = np.broadcast_to(np.eye(6), (20_000, 6, 6))
+    for layer in softmax(logits, causal(6)):
+        flow = 0.3 * flow + 0.7 * layer @ flow
+    pairs = flow[:, -1, :, None] * flow[:, -1, None, :]
+    squares = np.array([random_rollout.mean_square_weight(keys, 1.0) for keys in range(1, 7)])
+    exact = random_rollout.second_moments(np.stack([squares] * 3), 0.3)
+    assert (np.abs(pairs.mean(axis=0) - exact) < 5 * pairs.std(axis=0) / np.sqrt(20_000)).all()
+
+
 # ------------------------------------------------------------------------------------------------------ bad calls
 
 TWO = np.array([True, False])
@@ -433,6 +455,9 @@ BAD_CALLS: list[tuple[Callable[[], object], str]] = [
         lambda: rollout.RepeatedLayer(uniform_rollout.uniform_attention(3)[None], 0.9),
         "one self-weight must be 1.25 times all others",
     ),
+    (lambda: random_rollout.DealtLayers(np.zeros((3, 3, 3)), 0.5), "at most 2 layers, got 3"),
+    (lambda: random_rollout.ExchangeableLayers(np.zeros((1, 3, 3)), 0.5, pinned=1), "no row may be pinned, got 1"),
+    (lambda: random_rollout.mean_square_weight(0, 1.0), "keys must be >= 1, got 0"),
     (lambda: uniform_rollout.UniformLayers(25, 1, 0.5), "length must be 2 to 24, got 25"),
 ]
 
