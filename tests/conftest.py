@@ -1,4 +1,4 @@
-"""One store of results for a test session, so that an experiment trains once however many tests look at it."""
+"""What test modules share: one store of results, so that an experiment trains once, and one thread for small work."""
 
 from __future__ import annotations
 
@@ -21,3 +21,12 @@ def _session_results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     os.environ[RESULTS_VARIABLE] = str(shared / "results")
     yield
     del os.environ[RESULTS_VARIABLE]
+
+
+@pytest.fixture(scope="module")
+def _one_thread() -> Iterator[None]:
+    """torch on one thread for a module of small tensors: starting a second one costs more than all the work."""
+    from toy_tasks.threads import one_thread
+
+    with one_thread():
+        yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,15 +21,7 @@ from toy_tasks.simulator.block import causal
 TASK = BigramBackcopy(BigramTable.synthetic(8), 2, 6)
 VARIANTS = sorted(ATTENTION)
 cases = settings(derandomize=True, database=None, deadline=None, max_examples=40)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 @st.composite

@@ -5,7 +5,6 @@ from __future__ import annotations
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,7 @@ from toy_tasks.randomness import Key
 Draw = st.DrawFn
 seeds = st.integers(0, 2**31 - 1)
 TOLERANCE = 5e-15  # the worst of some 600 examples was 6e-16
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 @st.composite

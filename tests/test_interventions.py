@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -34,15 +33,7 @@ TASK = BigramBackcopy(BigramTable.synthetic(8), 2, 8)
 MODEL = Transformer(layers=2, width=8, heads=2).sized_for(TASK)
 IS_TRIGGER = torch.from_numpy(TASK.is_trigger)
 cases = settings(derandomize=True, database=None, deadline=None, max_examples=25)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 def shaken(model: Transformer, seed: int) -> Params:

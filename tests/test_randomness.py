@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import accumulate
 
 import numpy as np
@@ -19,15 +18,7 @@ Words = tuple[int, int]
 MASK = 0xFFFFFFFF
 words = st.integers(0, MASK)
 seeds = st.integers(0, 2**31 - 1)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 # ------------------------------------------------------------------------------------------------------- the generator

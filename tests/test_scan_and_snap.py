@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -19,15 +18,7 @@ from toy_tasks.scan_and_snap import CountModel, ScanAndSnap, SnapMeasures, recal
 from toy_tasks.scan_and_snap.multinomial import Binomials, Multinomial, binomial_law
 
 SMALL = ScanAndSnap(queries=2, next_per_query=2, common=1, common_per_query=1, distinct=2, length=4)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 @st.composite

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,15 +15,7 @@ from toy_tasks.simulator import SGD, simulate
 
 RHYME = "The cat, the hat; a cat's hat!\nThe cat sat."
 TINY = TextWindows.of(RHYME, types=4, length=5)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 def test_tokens_by_hand() -> None:

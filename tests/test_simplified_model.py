@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -32,15 +31,7 @@ from toy_tasks.simulator.simplified import VECTORS, SimplifiedModel
 TASK = BigramBackcopy(BigramTable.synthetic(6), 2, 8)
 MODEL = SimplifiedModel(mlp=5).sized_for(TASK)
 cases = settings(derandomize=True, database=None, deadline=None, max_examples=25)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 def initial(model: SimplifiedModel, seed: int) -> dict[str, Tensor]:

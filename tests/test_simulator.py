@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,15 +29,7 @@ TASK = BigramBackcopy(BigramTable.synthetic(8), 2, 6)
 LARGE = Transformer(width=16, heads=2)  # 3,248 numbers: the default chunk on the CPU is 1
 SMALL = Transformer(layers=2, width=8, heads=2).sized_for(TASK)
 SEEDS = (5, 6, 7, 8, 9)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 class Points:

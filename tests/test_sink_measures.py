@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,15 +17,7 @@ from toy_tasks.simulator.interventions import ideal_pattern
 
 TASK = BigramBackcopy(BigramTable.synthetic(6), 2, 12)
 MODEL = Transformer(layers=2, width=8, heads=2).sized_for(TASK)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 def shaken(model: Any, seed: int) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,15 +31,7 @@ from toy_tasks.simulator.sink_metrics import (
 
 seeds = st.integers(0, 2**31 - 1)
 cases = settings(derandomize=True, database=None, deadline=None, max_examples=60)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 def normal(seed: int, *shape: int, scale: float = 1.0) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,15 +17,7 @@ from toy_tasks.simulator import SGD, Adam, AdamW, Transformer, simulate
 Params = dict[str, Tensor]
 TASK = BigramBackcopy(BigramTable.synthetic(8), 2, 6)
 DEFAULT = Transformer(layers=2, width=8, heads=2).sized_for(TASK)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: starting a second thread costs more than all the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("_one_thread")
 
 
 def initial(model: Transformer, seed: int = 0) -> Params:
