@@ -24,6 +24,8 @@ def test_dense_attention_costs_n_squared() -> None:
 
 def test_an_fft_counts_by_convention() -> None:
     assert multiplications(np.fft.fft, np.ones(8)) == 8 * 3
+    assert multiplications(lambda x: np.fft.rfft(x, n=16), np.ones((2, 8))) == 2 * 16 * 4
+    assert multiplications(lambda x: np.fft.irfft(x), np.ones((5, 2))) == 5 * 2 * 1
 
 
 def test_what_cannot_be_counted_is_refused() -> None:

@@ -12,6 +12,7 @@ from scipy.optimize import linprog, minimize_scalar
 from theory import masks
 from theory.attention import attend, softmax
 from theory.claims import Claim
+from theory.mechanisms import network
 from theory.mechanisms.counting import multiplications
 from theory.mechanisms.instances import Sequence, Tokens
 from theory.mechanisms.sparse import (
@@ -20,7 +21,6 @@ from theory.mechanisms.sparse import (
     isolation,
     local_rank,
     neighbourhoods,
-    network,
     pruning,
     regions,
     relative_positions,
@@ -87,7 +87,7 @@ def test_receptive_fields() -> None:
     assert neighbourhoods.paths(3, (2, 3, 1), 13) == pytest.approx(convolved)
 
     layers = tuple(masks.window(13, 3, dilation=dilation) for dilation in (2, 3))
-    influence = isolation.influence(RNG.standard_normal((13, 3)), network.random_layers(2, 3, 1), layers)
+    influence = network.influence(RNG.standard_normal((13, 3)), network.random_layers(2, 3, 1), layers)
     assert ((influence[6] > 0) == (neighbourhoods.paths(3, (2, 3), 13) > 0)).all()
 
 
@@ -336,7 +336,7 @@ def test_causal_sinks_carry_nothing_between_other_tokens_of_a_network() -> None:
     past, layer = masks.causal(12), shifted_groups.grouped(12, 4)
     tokens, weights = RNG.standard_normal((12, 3)), network.random_layers(3, 3, 5)
     plain, sunk = (
-        isolation.influence(tokens, weights, 3 * (mask & past,)) for mask in (layer, masks.with_sinks(layer, 1))
+        network.influence(tokens, weights, 3 * (mask & past,)) for mask in (layer, masks.with_sinks(layer, 1))
     )
     assert ((plain > 0) == (sunk > 0))[:, 1:].all()
     assert (sunk[:, 0] > 0).all()

@@ -1,9 +1,11 @@
 """Who may look at whom: Boolean masks (queries, keys), the one builder of all of `theory`, and their reach.
 
-Masks combine with & and |.
+Masks combine with & and |. A token always reaches itself: attention sits in a residual stream.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Bool
@@ -41,7 +43,14 @@ def with_sinks(mask: Mask, sinks: int) -> Mask:
     return seen
 
 
-def hops(layers: list[Mask] | tuple[Mask, ...], wanted: Mask | None = None, *, limit: int = 10_000) -> int | None:
+def reachable(layers: Iterable[Mask], reached: Mask) -> Mask:
+    """The pairs (query of the last layer, token) connected after `layers`, from those connected before them."""
+    for layer in layers:
+        reached = reached | (layer.astype(float) @ reached.astype(float) > 0)
+    return reached
+
+
+def hops(layers: Sequence[Mask], wanted: Mask | None = None, *, limit: int = 10_000) -> int | None:
     """The least number of layers, taken from `layers` in turn, after which every `wanted` (default: every) pair is
     connected; None where another round over `layers` connects no more pairs.
     """
@@ -55,5 +64,5 @@ def hops(layers: list[Mask] | tuple[Mask, ...], wanted: Mask | None = None, *, l
             if reached.sum() == before:
                 return None
             before = reached.sum()
-        reached |= layers[depth % len(layers)].astype(float) @ reached.astype(float) > 0
+        reached = reachable([layers[depth % len(layers)]], reached)
     return None

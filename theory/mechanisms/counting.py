@@ -47,9 +47,9 @@ class Counted(np.ndarray):
             raise TypeError(f"a counted computation must use @ and *, got {function.__name__}")
         result = super().__array_function__(function, types, arguments, options)
         if function.__module__ == "numpy.fft":
-            axis = options.get("axis", -1)
-            length = max(np.shape(arguments[0])[axis], np.shape(result)[axis])
-            self.tally[0] += int(max(np.size(arguments[0]), np.size(result)) * np.log2(length))
+            axis, shape = options.get("axis", -1), np.shape(arguments[0])
+            length = options.get("n") or max(shape[axis], np.shape(result)[axis])
+            self.tally[0] += int(np.prod(shape) // shape[axis] * length * np.log2(length))
         return Counted.of(result, self.tally) if isinstance(result, np.ndarray) else result
 
 

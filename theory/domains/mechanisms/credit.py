@@ -11,7 +11,7 @@ from theory.mechanisms.credit.ablation import LinearReadOut, PolynomialReadOut
 from theory.mechanisms.credit.balanced_loss import BalancedLoss, RegionLoss
 from theory.mechanisms.credit.fixations import SearchDisplay
 from theory.mechanisms.credit.head_scaling import EmphasisedSource, ScaledHead, SupportiveHead
-from theory.mechanisms.credit.leaks import MaskedLayers, Reference, SealedReference
+from theory.mechanisms.credit.leaks import Reference, SealedReference
 from theory.mechanisms.credit.leave_one_out import Answer, MaskedEdit
 from theory.mechanisms.credit.location_gradients import AttendedValues, SharedWeights
 from theory.mechanisms.credit.random_rollout import ExchangeableLayers
@@ -203,16 +203,6 @@ def attended_values(draw: st.DrawFn) -> AttendedValues:
 
 
 # --------------------------------------------------------------------------------------------- masks and regions
-
-
-@domain(MaskedLayers)
-@st.composite
-def masked_layers(draw: st.DrawFn) -> MaskedLayers:
-    """2-7 tokens of 3 channels, 1-3 layers of sparse masks with their diagonals."""
-    length, layers = draw(st.integers(2, 7)), draw(st.integers(1, 3))
-    rng = np.random.default_rng(draw(seeds()))
-    masks = (rng.random((layers, length, length)) < draw(floats(0.05, 0.5))) | np.eye(length, dtype=bool)
-    return MaskedLayers(rng.standard_normal((length, 3)), masks, MaskedLayers.maps_of(layers, 3, rng))
 
 
 @domain(Reference)

@@ -1,24 +1,22 @@
 """Reference tokens that only a box may look at: what leaks out of the box through layers.
 
-Influence runs along paths through the masks of the layers, one mask after the other.
+Influence runs along paths through the masks of the layers (`theory.mechanisms.sparse.isolation`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
-from jaxtyping import Bool, Float
-from numpy.typing import NDArray
+from jaxtyping import Float
 
-from theory.attention import attend
 from theory.claims import claim
 from theory.masks import Mask, hops
 from theory.mechanisms.credit.subsets import Chosen, proper_subset
+from theory.mechanisms.network import influence, random_layers
 from theory.numerics import Array
 from theory.papers import WEI_2024
-from theory.validation import finite_array, integer, require
+from theory.validation import integer, require
 
 
 def reference_mask(box: Chosen, references: int, *, isolated: bool) -> Mask:
@@ -35,47 +33,7 @@ def reference_mask(box: Chosen, references: int, *, isolated: bool) -> Mask:
     return mask
 
 
-def paths(masks: Bool[NDArray[np.bool_], "l n n"]) -> Mask:
-    """Whether the last layer's query (row) is connected to the first layer's token (column), residuals included."""
-    stays = np.eye(masks.shape[-1], dtype=bool)
-    return reduce(lambda reached, mask: ((mask | stays).astype(int) @ reached) > 0, masks, stays)
-
-
 # --------------------------------------------------------------------------------------------------- instance types
-
-
-@dataclass(frozen=True, eq=False)
-class MaskedLayers:
-    """Tokens (n, d), a mask without empty rows per layer (l, n, n), maps (l, 3, d, d) of queries, keys and values."""
-
-    tokens: Float[Array, "n d"]
-    masks: Bool[NDArray[np.bool_], "l n n"]
-    maps: Float[Array, "l 3 d d"]
-
-    def __post_init__(self) -> None:
-        length, width = finite_array("tokens", self.tokens, (None, None), leading=False).shape
-        finite_array("maps", self.maps, (len(self.masks), 3, width, width), leading=False)
-        require(self.masks.shape[1:] == (length, length), f"masks must be (l, {length}, {length})")
-
-    def output(self, tokens: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """The stream after all layers, x <- x + attention(x)."""
-        for mask, (query, key, value) in zip(self.masks, self.maps, strict=True):
-            tokens = tokens + attend(tokens @ query, tokens @ key, tokens @ value, mask)
-        return tokens
-
-    def influence(self) -> Float[Array, "n n"]:
-        """The largest change of every output (row) when one token (column) is replaced by its negative."""
-        plain, found = self.output(self.tokens), np.zeros(self.masks.shape[1:])
-        for token in range(len(self.tokens)):
-            turned = self.tokens.copy()
-            turned[token] *= -1.0
-            found[:, token] = np.abs(self.output(turned) - plain).max(axis=1)
-        return found
-
-    @staticmethod
-    def maps_of(layers: int, width: int, rng: np.random.Generator) -> Float[Array, "l 3 d d"]:
-        """Independent N(0, 1 / width) maps."""
-        return rng.standard_normal((layers, 3, width, width)) / np.sqrt(width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +52,11 @@ class Reference:
         integer("layers", self.layers, least=1)
 
     @property
-    def network(self) -> MaskedLayers:
-        """Four channels a token."""
-        rng = np.random.default_rng(self.seed)
-        tokens = rng.standard_normal((len(self.box) + self.references, 4))
+    def influence(self) -> Float[Array, "n n"]:
+        """Of every token (column) on every output (row), four channels a token."""
+        tokens = np.random.default_rng(self.seed).standard_normal((len(self.box) + self.references, 4))
         mask = reference_mask(self.box, self.references, isolated=self.isolated)
-        return MaskedLayers(tokens, np.stack([mask] * self.layers), MaskedLayers.maps_of(self.layers, 4, rng))
+        return influence(tokens, random_layers(self.layers, 4, self.seed), [mask] * self.layers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,21 +71,9 @@ class SealedReference(Reference):
 # ----------------------------------------------------------------------------------------------------------- claims
 
 
-@claim(
-    statement="""A token has no influence at all on an output to which no path through the masks of the layers, residual
-    connections included, leads.""",
-    source=WEI_2024,
-    kind="identity",
-    tolerance=0.0,
-)
-def influence_needs_a_path_through_the_masks(case: MaskedLayers) -> float:
-    """The largest influence without a path."""
-    return float((case.influence() * ~paths(case.masks)).max())
-
-
 def _leak(case: Reference) -> float:
     frame = len(case.box)
-    return float(case.network.influence()[:frame][~case.box, frame:].max())
+    return float(case.influence[:frame][~case.box, frame:].max())
 
 
 def _free(layers: int) -> tuple[Reference]:

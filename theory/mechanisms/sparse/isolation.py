@@ -5,28 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from theory.claims import claim
-from theory.masks import Mask, same_group
-from theory.mechanisms.sparse.network import forward, random_layers
+from theory.masks import Mask, reachable, same_group
+from theory.mechanisms.network import influence, random_layers
 from theory.numerics import Array
-from theory.papers import HE_2024_IR
+from theory.papers import HE_2024_IR, WEI_2024
 from theory.validation import finite_array, require
-
-
-def influence(
-    tokens: Float[Array, "n d"], layers: Float[Array, "l 5 d d"], masks: tuple[Mask, ...]
-) -> Float[Array, "n n"]:
-    """(i, j): the largest change of output i when every channel of token j rises by 1."""
-    before = forward(tokens, layers, masks=masks)
-    found = np.empty((len(tokens), len(tokens)))
-    for changed in range(len(tokens)):
-        raised = tokens + (np.arange(len(tokens)) == changed)[:, None]
-        found[:, changed] = np.abs(forward(raised, layers, masks=masks) - before).max(axis=-1)
-    return found
-
 
 # ------------------------------------------------------------------------------------------------------- instance types
 
@@ -87,11 +74,10 @@ def isolated_groups_have_no_influence(case: IsolatedGroups) -> float:
 @claim(
     statement="Token j influences output i only where the masks of the layers, one after another, lead from i to j.",
     source=HE_2024_IR,
+    also=(WEI_2024,),
     kind="identity",
     tolerance=0.0,
 )
 def influence_needs_a_path_through_the_masks(case: MaskedLayers) -> float:
-    led: Bool[NDArray[np.bool_], "n n"] = np.eye(len(case.tokens), dtype=bool)
-    for mask in case.masks:
-        led = mask.astype(float) @ led.astype(float) > 0
+    led = reachable(case.masks, np.eye(len(case.tokens), dtype=bool))
     return float(np.where(led, 0.0, case.influence).max())

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
-from theory.mechanisms.sparse.network import forward, random_layers
+from theory.mechanisms.network import forward, random_layers
 from theory.numerics import Array
 from theory.papers import LUO_2022
 from theory.validation import finite_array, require

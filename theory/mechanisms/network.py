@@ -32,3 +32,15 @@ def forward(
         x = x + (factor * softmax(logits, masks[number] if masks is not None else None)) @ (x @ value)
         x = x + np.tanh(x @ inner) @ outer
     return x
+
+
+def influence(
+    tokens: Float[Array, "n d"], layers: Float[Array, "l 5 d d"], masks: Several[Mask]
+) -> Float[Array, "n n"]:
+    """(i, j): the largest change of output i when every channel of token j rises by 1."""
+    before = forward(tokens, layers, masks=masks)
+    found = np.empty((len(tokens), len(tokens)))
+    for changed in range(len(tokens)):
+        raised = tokens + (np.arange(len(tokens)) == changed)[:, None]
+        found[:, changed] = np.abs(forward(raised, layers, masks=masks) - before).max(axis=-1)
+    return found
