@@ -227,9 +227,11 @@ def pruned_queries(draw: st.DrawFn) -> PrunedQuery:
 @domain(ScoreRow)
 @st.composite
 def score_rows(draw: st.DrawFn) -> ScoreRow:
-    """1-4 kept of up to 32 scores in +-1."""
+    """1-4 kept of up to 32 scores in +-1, or of few levels: peaks among nearly equal scores come near the bound."""
     kept, levels = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-    return ScoreRow(draw(arrays((kept * 2**levels,), -1.0, 1.0)), kept)
+    size = kept * 2**levels
+    few = st.lists(st.sampled_from([0.0, 0.001, 0.1, 1.0]), min_size=size, max_size=size).map(np.array)
+    return ScoreRow(draw(arrays((size,), -1.0, 1.0) | few), kept)
 
 
 @domain(FallingRow)
