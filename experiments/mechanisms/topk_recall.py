@@ -100,7 +100,7 @@ def predict(config: Config) -> xr.Dataset:
     import xarray as xr
 
     from theory.attention import softmax
-    from theory.mechanisms.sparse.pruning import diameter
+    from theory.mechanisms.pooling.objects import diameter
     from theory.mechanisms.sparse.tree_search import all_middles_are_best, recall_without_locality, search_rows
 
     seeds = seed_range(config.seeds)

@@ -13,7 +13,7 @@ from theory.masks import same_group
 from theory.mechanisms.instances import Sequence, Tokens
 from theory.mechanisms.sparse.clusters import Clustered, ClusterMates, ClusterPlan, SphericalClusters, SphericalMates
 from theory.mechanisms.sparse.halo import BlockShift, HaloBlocks, HaloLayout
-from theory.mechanisms.sparse.isolation import IsolatedGroups, MaskedLayers
+from theory.mechanisms.sparse.isolation import IsolatedGroups
 from theory.mechanisms.sparse.local_rank import KernelMap, LocalLogits
 from theory.mechanisms.sparse.neighbourhoods import GrowingWindows, Neighbourhood, WindowStack
 from theory.mechanisms.sparse.pruning import PrunedQuery
@@ -179,16 +179,6 @@ def isolated_groups(draw: st.DrawFn) -> IsolatedGroups:
     return IsolatedGroups(tokens, groups, draw(st.integers(1, 3)) * (same_group(groups),), draw(seeds()))
 
 
-@domain(MaskedLayers)
-@st.composite
-def masked_layers(draw: st.DrawFn) -> MaskedLayers:
-    """1-3 layers with any masks, from sparse to dense."""
-    tokens, groups = draw(token_groups())
-    rng, share, size = np.random.default_rng(draw(seeds())), draw(floats(0.0, 0.7)), len(tokens)
-    masks = tuple(np.eye(size, dtype=bool) | (rng.random((size, size)) < share) for _ in range(draw(st.integers(1, 3))))
-    return MaskedLayers(tokens, groups, masks, draw(seeds()))
-
-
 @domain(EqualPair)
 @st.composite
 def equal_pairs(draw: st.DrawFn) -> EqualPair:
@@ -237,9 +227,11 @@ def pruned_queries(draw: st.DrawFn) -> PrunedQuery:
 @domain(ScoreRow)
 @st.composite
 def score_rows(draw: st.DrawFn) -> ScoreRow:
-    """1-4 kept of up to 32 scores in +-1."""
+    """1-4 kept of up to 32 scores in +-1, or of few levels: peaks among nearly equal scores come near the bound."""
     kept, levels = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-    return ScoreRow(draw(arrays((kept * 2**levels,), -1.0, 1.0)), kept)
+    size = kept * 2**levels
+    few = st.lists(st.sampled_from([0.0, 0.001, 0.1, 1.0]), min_size=size, max_size=size).map(np.array)
+    return ScoreRow(draw(arrays((size,), -1.0, 1.0) | few), kept)
 
 
 @domain(FallingRow)

@@ -1,4 +1,4 @@
-"""Masks that isolate groups of tokens: influence needs a path through the masks of the layers."""
+"""Masks that isolate groups of tokens from one another in a network of several layers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from theory.claims import claim
+from theory.claims import claim, relative_error
 from theory.masks import Mask, reachable, same_group
-from theory.mechanisms.network import influence, random_layers
+from theory.mechanisms.network import forward, influence, random_layers
 from theory.numerics import Array
 from theory.papers import HE_2024_IR, WEI_2024
 from theory.validation import finite_array, require
@@ -69,6 +69,22 @@ def _isolated_at_the_end_only() -> tuple[MaskedLayers]:
 )
 def isolated_groups_have_no_influence(case: IsolatedGroups) -> float:
     return float(case.influence[~same_group(case.groups)].max())
+
+
+@claim(
+    statement="Isolated groups side by side come out as each does alone: isolation is a batch.",
+    source=HE_2024_IR,
+    kind="identity",
+    tolerance=1e-12,
+    fails_without=_isolated_at_the_end_only,
+)
+def isolated_groups_come_out_as_if_alone(case: IsolatedGroups) -> float:
+    layers = random_layers(len(case.masks), case.tokens.shape[1], case.seed)
+    together, alone = forward(case.tokens, layers, masks=case.masks), np.empty_like(case.tokens)
+    for group in np.unique(case.groups):
+        own = case.groups == group
+        alone[own] = forward(case.tokens[own], layers, masks=[mask[own][:, own] for mask in case.masks])
+    return relative_error(together, alone)
 
 
 @claim(

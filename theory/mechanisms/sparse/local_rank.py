@@ -141,8 +141,8 @@ def local_softmax_has_full_rank(case: LocalLogits) -> float:
 
 
 @claim(
-    statement="""No kernel attention with r features comes nearer to a local softmax map than the root of the sum of its
-    squared singular values beyond the r-th.""",
+    statement="""No kernel attention with r features comes nearer to a local softmax map, in Frobenius norm, than the
+    root of the sum of its squared singular values beyond the r-th.""",
     source=LIU_2024,
     kind="inequality",
     tolerance=1e-9,

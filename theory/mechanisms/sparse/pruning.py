@@ -8,11 +8,11 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist
 
 from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
 from theory.mechanisms.instances import Logits
+from theory.mechanisms.pooling.objects import diameter
 from theory.numerics import Array
 from theory.papers import LEE_2024, ROY_2020, ZHU_2023
 from theory.validation import finite_array, require
@@ -35,11 +35,6 @@ def dropped_mass(logits: Float[Array, " n"], kept: Kept) -> float:
 def pruned_output(logits: Float[Array, " n"], values: Float[Array, "n v"], kept: Kept) -> Float[Array, " v"]:
     """Attention over the kept keys alone."""
     return softmax(logits[kept]) @ values[kept]
-
-
-def diameter(values: Float[Array, "n v"]) -> float:
-    """The largest distance between two values."""
-    return float(pdist(values).max())
 
 
 # ------------------------------------------------------------------------------------------------------- instance types

@@ -44,11 +44,11 @@ def region_attention(
 
 
 def region_mask(affinity: Float[Array, "r r"], routed: int, length: int) -> Mask:
-    """Which tokens see which, as one mask (n, n)."""
-    regions = len(affinity)
-    routed_to = np.zeros((regions, regions), dtype=bool)
-    np.put_along_axis(routed_to, routes(affinity, routed), values=True, axis=-1)
-    return routed_to.repeat(length // regions, axis=0).repeat(length // regions, axis=1)
+    """Which tokens see which (n, n): fewer than `routed` regions fit better, or as well and come before."""
+    size, place = length // len(affinity), np.arange(len(affinity))
+    other, own = affinity[:, None, :], affinity[:, :, None]
+    rank = ((other > own) | ((other == own) & (place[None, :] < place[:, None]))).sum(axis=-1)
+    return (rank < routed).repeat(size, axis=0).repeat(size, axis=1)
 
 
 def region_cost(length: float, regions: float, routed: float, channels: int, value_channels: int) -> float:

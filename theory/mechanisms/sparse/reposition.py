@@ -42,8 +42,8 @@ class RotatedPair:
     @property
     def logit(self) -> float:
         """<R_m q, R_n k>."""
-        turned = rotate(np.stack([self.query, self.key]), np.array(self.positions), angles(len(self.query)))
-        return float(turned[0] @ turned[1])
+        query, key = rotate(np.stack([self.query, self.key]), np.array(self.positions), angles(len(self.query)))
+        return float(query @ key)
 
     @property
     def aligned(self) -> float:
