@@ -100,7 +100,7 @@ def batch_norm_noise_is_known(case: BatchedValue) -> float:
     statement="A batch-normalised value is at most sqrt(B - 1), which a single outlier attains.",
     source=XU_2024,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def batch_norm_is_bounded_by_the_batch(case: Batch) -> float:
     return excess(np.abs(batch_norm(case.values)).max(), np.sqrt(len(case.values) - 1.0))

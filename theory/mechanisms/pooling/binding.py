@@ -158,7 +158,7 @@ def pooled_sum_cannot_bind(case: AdditiveObjects) -> float:
     1/(1 + n e^-g), attained where all others are equal.""",
     source=ITO_2024,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-12,
 )
 def softmax_guarantees_the_asked_object(case: AskedObject) -> float:
     weights = softmax(case.logits.values)

@@ -107,7 +107,7 @@ class UnseenDisturbance(Codebook):
     codes times tanh(range(W d)/4); two codes with logits symmetric about 0 attain this.""",
     source=EFTEKHAR_2023,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-12,
 )
 def codebook_bounds_any_disturbance(case: DisturbedCodebook) -> float:
     return excess(case.moved, diameter(case.codes) * total_variation_bound(case.change))
@@ -117,7 +117,7 @@ def codebook_bounds_any_disturbance(case: DisturbedCodebook) -> float:
     statement="A disturbance that adds the same to all logits, like one in the null space of W, leaves the output.",
     source=EFTEKHAR_2023,
     kind="identity",
-    tolerance=1e-9,
+    tolerance=1e-12,
     fails_without=lambda: (Codebook(np.eye(2), np.eye(2), np.zeros(2), np.array([1.0, 0.0])),),
 )
 def codebook_does_not_see_its_null_space(case: UnseenDisturbance) -> float:

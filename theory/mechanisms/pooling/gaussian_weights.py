@@ -125,7 +125,7 @@ def gaussian_weights_are_shift_invariant(case: GaussianHead) -> float:
     statement="Scaling the features does not change the weights if the offsets are 0.",
     source=IOANNIDES_2024,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-12,
     fails_without=lambda: (GaussianHead(np.array([0.0, 1.0, 3.0]), np.array([1.0]), np.array([1.0])),),
 )
 def centred_gaussian_weights_are_scale_invariant(case: CentredGaussianHead) -> float:
@@ -138,7 +138,7 @@ def centred_gaussian_weights_are_scale_invariant(case: CentredGaussianHead) -> f
     weight than both others.""",
     source=IOANNIDES_2024,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-12,
 )
 def gaussian_weights_have_one_peak(case: GaussianHead) -> float:
     """The lesser of the largest weights on either side of each feature against its own."""

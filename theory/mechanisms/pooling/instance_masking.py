@@ -81,7 +81,7 @@ class Bag:
     and both are at most 1 - m.""",
     source=ZHANG_2023,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def other_instances_get_little_gradient(case: Bag) -> float:
     others = np.abs(logit_gradient(case.logits, case.values))[~case.on_top].sum()
@@ -93,7 +93,7 @@ def other_instances_get_little_gradient(case: Bag) -> float:
     statement="Masking top instances that hold the mass m multiplies every other weight by 1/(1 - m).",
     source=ZHANG_2023,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def masking_multiplies_the_other_weights(case: Bag) -> float:
     weights, rest = softmax(case.logits), ~case.on_top
@@ -105,7 +105,7 @@ def masking_multiplies_the_other_weights(case: Bag) -> float:
     1 + c m/(1 - m), and leaves the top ones 1 - c of theirs.""",
     source=ZHANG_2023,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def random_masking_raises_the_other_weights(case: Bag) -> float:
     weights, top, chance = softmax(case.logits), case.on_top, 0.6

@@ -129,7 +129,7 @@ def object_attention_counts_pixels(case: UniformPixels) -> float:
     of the values times tanh(d/4) + tanh(d^2/32); two pixels approach this as d vanishes.""",
     source=FANG_2024,
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def pooling_objects_costs_little(case: SpreadPixels) -> float:
     error = np.linalg.norm(case.pixel_output - case.object_output()) / diameter(case.values)

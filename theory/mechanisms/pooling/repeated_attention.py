@@ -95,7 +95,7 @@ class KernelTokens:
     Gaussian class of spread s^3/(s^2 + h^2), and further passes repeat this map.""",
     source=SINHA_2019,
     kind="identity",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def repeated_attention_contracts_a_class(case: GaussianClass) -> float:
     found = tabulated_spread(case.spread, case.width, case.passes)
@@ -118,7 +118,7 @@ def repeated_attention_collapses_doubly_exponentially(case: GaussianClass) -> fl
     width h, and moves no token out of the bounding box of the tokens.""",
     source=SINHA_2019,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-13,
 )
 def key_norm_bias_makes_a_gaussian_kernel(case: KernelTokens) -> float:
     squared = ((case.tokens[:, None] - case.tokens[None]) ** 2).sum(axis=-1)

@@ -142,7 +142,7 @@ def static_mixer_of_white_tokens_loses(case: WhiteStaticMixer) -> float:
     the k - r smallest eigenvalues, no read-out beats the best one, and principal components attain the bound.""",
     source=ABDULLAH_2024,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-11,
 )
 def principal_components_are_the_best_static_mixer(case: StaticMixer) -> float:
     bound = static_mixer_bound(len(case.mixer), case.covariance)
@@ -158,7 +158,7 @@ def principal_components_are_the_best_static_mixer(case: StaticMixer) -> float:
     (k - 1) e^{-2b} / (1 + (k - 1) e^{-2b}) after the best constant read-out.""",
     source=ABDULLAH_2024,
     kind="identity",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def gate_errors_are_known(case: Gate) -> float:
     """The errors of the gate's linear map, read off by gating the unit vectors."""

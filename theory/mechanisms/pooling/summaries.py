@@ -136,7 +136,7 @@ class PathwaySizes:
     o_1 + a (o_2 - o_1), a = sig(lse_2 - lse_1); in pathways of their own they would move it by nothing.""",
     source=DE_MIN_2024,
     kind="identity",
-    tolerance=1e-10,
+    tolerance=1e-12,
 )
 def tasks_in_one_softmax_disturb_each_other(case: TwoTasks) -> float:
     logits = np.concatenate([case.own.values, case.other.values])
@@ -152,7 +152,7 @@ def tasks_in_one_softmax_disturb_each_other(case: TwoTasks) -> float:
     source=DE_MIN_2024,
     also=(FANG_2024,),
     kind="inequality",
-    tolerance=1e-9,
+    tolerance=1e-11,
 )
 def counted_summaries_are_accurate(case: Clusters) -> float:
     return excess(case.error(), pooling_error_bound(float(np.linalg.norm(case.query)) * case.width))
