@@ -14,7 +14,14 @@ from experiments.lab.records import read_records
 from experiments.lab.sweep import Sweep
 
 NAMES = list(registry.experiment_modules())
-QUICK = ("icl_ideal_head", "rfa_training_staircase", "scan_and_snap_attention", "sink_flow", "svm_trajectories")
+QUICK = (
+    "icl_ideal_head",
+    "rfa_training_staircase",
+    "scan_and_snap_attention",
+    "search_asymmetry",
+    "sink_flow",
+    "svm_trajectories",
+)
 """One cheap experiment of each topic, always run; the others need the data that `make figures` makes."""
 AS_FIGURES = (pytest.mark.figures, pytest.mark.xdist_group("training"))
 

@@ -241,6 +241,18 @@ def test_saliency_bounds_are_attained() -> None:
     assert found == pytest.approx(np.array([0.3, 0.7]) * 5**0.5)
 
 
+def test_a_lure_reverses_a_helpful_head() -> None:
+    (case,) = head_scaling._late_lure()
+
+    def unsupported(scale: float) -> float:
+        return head_scaling.mass(case.others + scale * case.written, case.unsupported)
+
+    assert unsupported(1.0) < unsupported(0.0) < unsupported(3.0)
+    step = 1e-5
+    slope = head_scaling.mass_slope(case.logits, case.written, case.unsupported)
+    assert slope == pytest.approx((unsupported(step) - unsupported(-step)) / (2 * step), rel=1e-8)
+
+
 # ------------------------------------------------------------------------------------------------- regions and weights
 
 

@@ -303,19 +303,6 @@ def test_emphasis_reference_numbers() -> None:
     assert emphasis.bias_that_holds_mass(20, 400) == pytest.approx(np.log(20))
 
 
-def test_a_lure_reverses_a_helpful_head() -> None:
-    (case,) = emphasis._late_lure()
-    curve = [
-        emphasis.unsupported_probability(case.base, case.contribution, a, case.unsupported) for a in (0.0, 1.0, 3.0)
-    ]
-    assert curve[1] < curve[0] < curve[2]
-    step = 1e-5
-    ahead, behind = (
-        emphasis.unsupported_probability(case.base, case.contribution, a, case.unsupported) for a in (step, -step)
-    )
-    assert case.slope() == pytest.approx((ahead - behind) / (2 * step), rel=1e-8)
-
-
 def test_divergence_of_blended_queries() -> None:
     """Zero at full content, largest at full style; its slope by finite differences."""
     rng = RNG(4)
@@ -401,9 +388,6 @@ BAD_CALLS: list[tuple[Callable[[], Any], str]] = [
     (lambda: emphasis.ChosenTokens(TWO, SUBSET & False, 0.0), "some tokens must be chosen, and some not"),
     (lambda: emphasis.ChosenTokens(TWO, SUBSET, 20.0), "bias must be in"),
     (lambda: emphasis.GrowingText(0, 1, 1), "source must be >= 1, got 0"),
-    (lambda: emphasis.ScaledHead(TWO, TWO, 4.0, SUBSET), "scale must be in"),
-    (lambda: emphasis.ScaledHead(TWO, TWO + 11, 1.0, SUBSET), "contribution must be in"),
-    (lambda: emphasis.ScaledHead(TWO, TWO, 1.0, SUBSET | True), "some tokens must be supported, and some not"),
     (lambda: blending.blended_attention(EYE, EYE, EYE, 1.5), "share must be in"),
     (lambda: blending.BlendedQueries(EYE, 60 * EYE, EYE, 0.5), "logits must be in"),
     (lambda: blending.TwoImages(EYE, np.ones((3, 2))), "every channel of style must vary, got channel 0"),

@@ -28,6 +28,7 @@ from theory.mechanisms.sparse import (
     shifted_groups,
     tree_search,
 )
+from theory.mechanisms.structure import rotary
 from theory.numerics import fitted_slope
 
 RNG = np.random.default_rng(0)
@@ -169,7 +170,7 @@ def test_one_feature_attains_the_tail_of_the_identity() -> None:
 
 def test_rotation_is_multiplication_of_complex_numbers() -> None:
     query, key = RNG.standard_normal((2, 6))
-    turned = np.exp(1j * reposition.frequencies(3) * (11.0 - 4.0))
+    turned = np.exp(1j * rotary.angles(6) * (11.0 - 4.0))
     as_complex = ((query[::2] - 1j * query[1::2]) * (key[::2] + 1j * key[1::2]) * turned).real.sum()
     pair = reposition.RotatedPair(query, key, (4.0, 11.0))
     assert pair.logit == pytest.approx(as_complex)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from theory.domains.registry import arrays, domain, floats, log_uniform, seeds, simplex_rows
 from theory.mechanisms.normalisation.blending import BlendedQueries, TwoImages
-from theory.mechanisms.normalisation.emphasis import ChosenTokens, GrowingText, ScaledHead
+from theory.mechanisms.normalisation.emphasis import ChosenTokens, GrowingText
 from theory.mechanisms.normalisation.entropy_bound import NormAndKeys, SelfAttention
 from theory.mechanisms.normalisation.forced_sink import NoObtuseValues, OutsideTheHull, SinkOfNothing
 from theory.mechanisms.normalisation.length_scaling import FewGaussianLogits, ManyGaussianLogits, Sharpened
@@ -214,15 +214,6 @@ def chosen_tokens(draw: st.DrawFn) -> ChosenTokens:
 def growing_text() -> st.SearchStrategy[GrowingText]:
     """Up to 600 source tokens and up to 2,000 others."""
     return st.builds(GrowingText, st.integers(1, 600), st.integers(1, 2000), st.integers(1, 2000))
-
-
-@domain(ScaledHead)
-@st.composite
-def scaled_heads(draw: st.DrawFn) -> ScaledHead:
-    """2-8 next tokens."""
-    n = draw(st.integers(2, 8))
-    base, contribution = draw(arrays((2, n), -5.0, 5.0))
-    return ScaledHead(base, contribution, draw(floats(-2.0, 2.0)), draw(_proper_subset(n)))
 
 
 @domain(BlendedQueries)

@@ -142,6 +142,27 @@ def supportive_head_lowers_unsupported_odds(case: SupportiveHead) -> float:
     return excess(case.more * case.gap, fall)
 
 
+def _late_lure() -> tuple[ScaledHead]:
+    """A head that at first favours the supported token, and has one rare unsupported one that it likes best."""
+    unsupported = np.array([False, True, True])
+    return (ScaledHead(np.array([0.0, 0.0, -6.0]), np.array([1.0, 0.0, 4.0]), 0.0, unsupported),)
+
+
+@claim(
+    statement="Where a larger scale of a head makes unsupported tokens less probable, an even larger one does too.",
+    source=ARIF_2025,
+    also=(HE_2024,),
+    kind="refuted",
+    tolerance=0.1,
+    counterexample=_late_lure,
+)
+def more_of_a_helpful_head_helps_more(case: ScaledHead) -> float:
+    """How much unsupported mass two more units of scale bring back, where the slope and one more unit lower it."""
+    none, some, more = (mass(case.logits + extra * case.written, case.unsupported) for extra in (0.0, 1.0, 3.0))
+    falls = mass_slope(case.logits, case.written, case.unsupported) < 0 and some < none
+    return more - some if falls else -1.0
+
+
 @claim(
     statement="""Emphasising the attention scores of a source of mass m moves the unsupported mass at the rate
     P(U) (1 - P(U)) m (1 - m) (E_U[d] - E_S[d]), where d is what the source writes on average less what the other

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy import linalg
 
 from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
@@ -20,9 +21,8 @@ from theory.validation import finite_array, require
 
 def toeplitz(offsets: Float[Array, " o"]) -> Float[Array, "n n"]:
     """The matrix with entry offsets[j - i] at (i, j)."""
-    length = (len(offsets) + 1) // 2
-    place = np.arange(length)
-    return offsets[place[None, :] - place[:, None] + length - 1]
+    zero = len(offsets) // 2
+    return linalg.toeplitz(offsets[zero::-1], offsets[zero:])
 
 
 def row_totals(bias: Float[Array, " o"], factor: Float[Array, " o"]) -> Float[Array, " n"]:

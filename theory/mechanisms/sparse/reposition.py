@@ -10,29 +10,16 @@ from scipy.special import logsumexp
 
 from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
+from theory.mechanisms.structure.rotary import angles, rotate
 from theory.numerics import Array
 from theory.papers import HE_2024_IR
 from theory.validation import finite_array, integer, real, require
 
 
-def frequencies(pairs: int, *, base: float = 10_000.0) -> Float[Array, " f"]:
-    """theta_f = base^{-f / pairs}, f = 0, ..., pairs - 1."""
-    return base ** (-np.arange(pairs) / pairs)
-
-
-def rotated(vector: Float[Array, " d"], position: float) -> Float[Array, " d"]:
-    """Rotary position: channels 2f and 2f + 1 turn by theta_f times the position."""
-    pairs = vector.reshape(-1, 2)
-    angle = position * frequencies(len(pairs))
-    cos, sin = np.cos(angle), np.sin(angle)
-    turned = np.stack([cos * pairs[:, 0] - sin * pairs[:, 1], sin * pairs[:, 0] + cos * pairs[:, 1]], axis=-1)
-    return turned.reshape(-1)
-
-
 def distance_loss(feature: Float[Array, " d"], distance: float) -> float:
     """sum_f |k_f|^2 (1 - cos(theta_f D)): what a distance D takes from the logit of a token equal to the query."""
     sizes = (feature.reshape(-1, 2) ** 2).sum(axis=-1)
-    return float(sizes @ (2 * np.sin(0.5 * distance * frequencies(len(sizes))) ** 2))
+    return float(sizes @ (2 * np.sin(0.5 * distance * angles(len(feature))) ** 2))
 
 
 # ------------------------------------------------------------------------------------------------------- instance types
@@ -55,7 +42,8 @@ class RotatedPair:
     @property
     def logit(self) -> float:
         """<R_m q, R_n k>."""
-        return float(rotated(self.query, self.positions[0]) @ rotated(self.key, self.positions[1]))
+        turned = rotate(np.stack([self.query, self.key]), np.array(self.positions), angles(len(self.query)))
+        return float(turned[0] @ turned[1])
 
     @property
     def aligned(self) -> float:
