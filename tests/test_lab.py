@@ -385,7 +385,9 @@ def test_a_claim_that_is_not_as_stated_fails_the_command(
     assert (row["name"], row["holds"]) == ("test_lab.invented", code == 0)
 
 
-def test_recording_some_claims_keeps_the_rows_of_the_others(register: Callable[..., None], tmp_path: Path) -> None:
+def test_recording_some_claims_keeps_the_rows_of_the_others(
+    register: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A long hunt of one topic is recorded beside the others; what no longer says what is registered is dropped."""
     for name in ("one", "two", "reworded"):
         register(name, 0.1, kind="trend", also=(GU_2024,))
@@ -398,6 +400,8 @@ def test_recording_some_claims_keeps_the_rows_of_the_others(register: Callable[.
     (tmp_path / "claims.json").write_text(json.dumps({"claims": old}))
     assert main([*record, "test_lab.one"]) == 0
     assert json.loads((tmp_path / "claims.json").read_text())["claims"] == [one, two | {"examples": 5000}]
+    told = "no longer recorded, since the claim is gone or says something else: "
+    assert capsys.readouterr().out.endswith(f"{told}test_lab.gone, test_lab.half, test_lab.reworded\n")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"claims": 3}', '{"claims": [3]}'])

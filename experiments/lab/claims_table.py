@@ -86,16 +86,19 @@ HEADER = (
 )
 
 
-def write_claims(rows: list[dict[str, Any]], output: Path) -> None:
+def write_claims(rows: list[dict[str, Any]], output: Path) -> list[str]:
     """Record the rows for the report, beside those recorded before: a long hunt of a few claims keeps the rest.
 
     A recorded row stays while its claim is registered with the same statement, kind and tolerance, and takes over what
-    is said of the claim now; every other is dropped. Raises `ValueError` where `claims.json` is none.
+    is said of the claim now; every other is dropped. Returns the names of the dropped; raises `ValueError` where
+    `claims.json` is no table.
     """
     known = {claim.name: described(claim) for claim in all_claims()}
-    merged = {row["name"]: row | known[row["name"]] for row in recorded(output) if _still_said(row, known)}
+    before = {str(row.get("name")): row for row in recorded(output)}
+    merged = {name: row | known[name] for name, row in before.items() if _still_said(row, known)}
     merged |= {row["name"]: row for row in rows}
     write_json(output / "claims.json", {"claims": [merged[name] for name in sorted(merged)]})
+    return sorted(before.keys() - merged)
 
 
 def recorded(output: Path) -> list[dict[str, Any]]:

@@ -148,8 +148,8 @@ def _claims(options: argparse.Namespace) -> int:
         _say(claims_table.line(row))
     failed = sum(not row["holds"] for row in rows)
     _say(f"{len(rows) - failed} of {len(rows)} claims as stated")
-    if options.record:
-        claims_table.write_claims(rows, options.output)
+    if options.record and (dropped := claims_table.write_claims(rows, options.output)):
+        _say(f"no longer recorded, since the claim is gone or says something else: {', '.join(dropped)}")
     return 1 if failed else 0
 
 

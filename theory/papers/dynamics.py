@@ -15,7 +15,7 @@ HUANG_2023 = Source(
     ),
     read="abstract",
     limits=(
-        "The statements are about linear equations with a known spectrum; the stiffness of a trained network, the "
+        "The statements are about small equations whose rates are known; the stiffness of a trained network, the "
         "published stiffness index and StepNet are not tested."
     ),
 )

@@ -36,8 +36,8 @@ SIEBER_2024 = Source(
     ),
     read="abstract",
     limits=(
-        "The forms are compared as functions; no selective model is trained, and how well a finite state approximates "
-        "normalised softmax is not measured."
+        "The forms are compared as functions of given sequences; no selective model is trained, and neither accuracy "
+        "nor speed is compared."
     ),
 )
 

@@ -84,8 +84,8 @@ LI_2024 = Source(
     ),
     read="abstract",
     limits=(
-        "Only the position and mask statements are checked; sub-word coding, hyper-parameter search and quantisation "
-        "of the cache are not."
+        "Positions, masks of blocks and bits of cached values are checked for given scores; sub-word coding, the "
+        "search for hyper-parameters and the quality of a generative model are not."
     ),
 )
 
