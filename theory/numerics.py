@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp
+from scipy.spatial.distance import pdist
 
 Array = NDArray[np.float64]
 
@@ -26,6 +27,11 @@ def fitted_slope(x: ArrayLike, y: ArrayLike) -> float:
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     centred = x - x.mean()
     return float(centred @ (y - y.mean()) / (centred @ centred))
+
+
+def diameter(values: ArrayLike) -> float:
+    """The largest distance between two rows of `values` (n, v); 0 for one row."""
+    return float(pdist(np.asarray(values, dtype=np.float64)).max(initial=0.0))
 
 
 def integrate(

@@ -100,8 +100,8 @@ def predict(config: Config) -> xr.Dataset:
     import xarray as xr
 
     from theory.attention import softmax
-    from theory.mechanisms.pooling.objects import diameter
     from theory.mechanisms.sparse.tree_search import all_middles_are_best, recall_without_locality, search_rows
+    from theory.numerics import diameter
 
     seeds = seed_range(config.seeds)
     shape = (len(config.lengths), len(seeds), config.rows)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.distance import pdist
 
 from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
 from theory.mechanisms.credit.subsets import Chosen, proper_subset
-from theory.numerics import Array
+from theory.numerics import Array, diameter
 from theory.papers import PATHANIA_2024
 from theory.validation import finite_array, require
 
@@ -91,7 +90,7 @@ class MaskedEdit:
     @property
     def diameter(self) -> float:
         """The largest distance between two values, old or new."""
-        return float(pdist(np.vstack([self.values, self.new_values])).max())
+        return diameter(np.vstack([self.values, self.new_values]))
 
 
 # ----------------------------------------------------------------------------------------------------------- claims

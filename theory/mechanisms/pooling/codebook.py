@@ -10,8 +10,7 @@ from jaxtyping import Float
 from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
 from theory.mechanisms.normalisation.perturbation import total_variation_bound
-from theory.mechanisms.pooling.objects import diameter
-from theory.numerics import Array
+from theory.numerics import Array, diameter
 from theory.papers import EFTEKHAR_2023
 from theory.validation import finite_array, require
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.distance import pdist
 
 from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
 from theory.mechanisms.normalisation.perturbation import total_variation_bound
-from theory.numerics import Array
+from theory.numerics import Array, diameter
 from theory.papers import FANG_2024
 from theory.validation import finite_array, positive_array, real, require
 
@@ -37,11 +36,6 @@ def pooled_objects(
     member = (object_of == np.arange(object_of.max() + 1)[:, None]).astype(float)
     sizes = member.sum(axis=1)
     return member @ logits / sizes, sizes, member @ values / sizes[:, None]
-
-
-def diameter(values: ArrayLike) -> float:
-    """The largest distance between two rows of `values` (n, v); 0 for one row."""
-    return float(pdist(np.asarray(values, dtype=np.float64)).max(initial=0.0))
 
 
 def pooling_error_bound(spread: float) -> float:

@@ -13,8 +13,8 @@ from theory.attention import attend, softmax
 from theory.claims import claim, excess, relative_error
 from theory.mechanisms.counting import multiplications
 from theory.mechanisms.instances import Logits
-from theory.mechanisms.pooling.objects import Pixels, diameter, object_attention, pooled_objects, pooling_error_bound
-from theory.numerics import Array
+from theory.mechanisms.pooling.objects import Pixels, object_attention, pooled_objects, pooling_error_bound
+from theory.numerics import Array, diameter
 from theory.papers import DE_MIN_2024, FANG_2024
 from theory.validation import finite_array, integer
 

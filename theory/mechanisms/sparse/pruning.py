@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from theory.attention import softmax
 from theory.claims import claim, excess, relative_error
 from theory.mechanisms.instances import Logits
-from theory.mechanisms.pooling.objects import diameter
-from theory.numerics import Array
+from theory.numerics import Array, diameter
 from theory.papers import LEE_2024, ROY_2020, ZHU_2023
 from theory.validation import finite_array, require
 
