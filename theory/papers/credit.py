@@ -14,8 +14,8 @@ MERULLO_2023 = Source(
     ),
     read="abstract",
     limits=(
-        "Chance overlap and interactions of ablated heads are formulas about given heads; no circuit is found in a "
-        "trained language model, and the published share of reused heads is not tested."
+        "Heads are shared by attention on the target in a small trained layer, and interactions of ablated heads are "
+        "formulas; circuits of language models and the published share of reused heads are not tested."
     ),
 )
 
