@@ -412,7 +412,7 @@ HALF, NONE = np.full(3, 0.5), np.zeros(3)
         (lambda: fs.TaylorStates(Tokens(3 * ONE, 2 * ONE, ONE), 1), "scores must be at most 4 in size, got 6"),
         (lambda: inj.SpanningFeatures(np.zeros(1), ONE), "features must be positive, got 0"),
         (lambda: inj.SpanningFeatures(np.ones(2), np.ones((1, 2))), "key features must have full column rank"),
-        (lambda: fm.TwoScores(1.0, 0.0), "s <= t, got 1.0 > 0.0"),
+        (lambda: fm.OrderedScores(1.0, 0.0), "s <= t, got 1.0 > 0.0"),
         (lambda: fm.HighScores(-2.0, 0.0), "scores must be at least -1, got -2"),
         (lambda: fm.HighLogits(np.array([0.0, -1.5])), "logits must be at least -1, got -1.5"),
         (lambda: ls.LinearStates(np.ones((1, 3)), 4), "w <= T = 3, got 4"),

@@ -13,7 +13,7 @@ from theory.masks import same_group
 from theory.mechanisms.instances import Sequence, Tokens
 from theory.mechanisms.sparse.clusters import Clustered, ClusterMates, ClusterPlan, SphericalClusters, SphericalMates
 from theory.mechanisms.sparse.halo import BlockShift, HaloBlocks, HaloLayout
-from theory.mechanisms.sparse.isolation import IsolatedGroups
+from theory.mechanisms.sparse.isolation import IsolatedGroups, MaskedLayers
 from theory.mechanisms.sparse.local_rank import KernelMap, LocalLogits
 from theory.mechanisms.sparse.neighbourhoods import GrowingWindows, Neighbourhood, WindowStack
 from theory.mechanisms.sparse.pruning import PrunedQuery
@@ -177,6 +177,16 @@ def isolated_groups(draw: st.DrawFn) -> IsolatedGroups:
     """1-3 layers, all isolated."""
     tokens, groups = draw(token_groups())
     return IsolatedGroups(tokens, groups, draw(st.integers(1, 3)) * (same_group(groups),), draw(seeds()))
+
+
+@domain(MaskedLayers)
+@st.composite
+def masked_layers(draw: st.DrawFn) -> MaskedLayers:
+    """1-3 layers with any masks, from sparse to dense."""
+    tokens, groups = draw(token_groups())
+    rng, share, size = np.random.default_rng(draw(seeds())), draw(floats(0.0, 0.7)), len(tokens)
+    masks = tuple(np.eye(size, dtype=bool) | (rng.random((size, size)) < share) for _ in range(draw(st.integers(1, 3))))
+    return MaskedLayers(tokens, groups, masks, draw(seeds()))
 
 
 @domain(EqualPair)

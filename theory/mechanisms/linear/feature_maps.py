@@ -49,7 +49,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class TwoScores:
+class OrderedScores:
     """Dot products s <= t."""
 
     lower: float
@@ -60,7 +60,7 @@ class TwoScores:
 
 
 @dataclass(frozen=True)
-class HighScores(TwoScores):
+class HighScores(OrderedScores):
     """Hypothesis: both are at least -1."""
 
     def __post_init__(self) -> None:
@@ -123,7 +123,7 @@ def taylor_error_is_cubic(score: Score) -> float:
     source=ZHANG_2024_HEDGEHOG,
     kind="inequality",
     tolerance=1e-14,
-    fails_without=lambda: (TwoScores(-3.0, -1.0),),
+    fails_without=lambda: (OrderedScores(-3.0, -1.0),),
 )
 def taylor_scores_are_monotone_from_minus_one(scores: HighScores) -> float:
     return excess(taylor(scores.lower), taylor(scores.upper))
