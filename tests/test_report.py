@@ -241,7 +241,7 @@ def test_papers_stand_by_number_and_other_sources_below(tmp_path: Path) -> None:
     anchors = [anchor for anchor in page.values("id") if anchor.startswith("paper-")]
     assert anchors == [f"paper-{key}" for key in ("EARLY_2020", "ONLY_ALSO_2021", "LATE_2024", "TOOL_2011")]
     papers = page.text[page.text.index("A verdict is on our claims") :]
-    assert "2 Early (2020). B Early claims. ✓ holds in part 2 2 claims in full" in papers
+    assert "2 Early (2020). B Early claims. ✓ holds, with a refuted reading 2 2 claims in full" in papers
     assert "9 Also (2021). D Also claims. ✓ refuted 1 1 claim in full" in papers
     assert "70 Late (2024). A Late claims. ✓ holds 2 2 claims in full" in papers
     assert "Other sources of methods" in papers

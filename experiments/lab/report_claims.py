@@ -74,9 +74,9 @@ def papers_section(claims: Mapping[str, Json]) -> str:
     if numbered:
         html += (
             "<p>A verdict is on our claims about a paper, which are about mechanisms and statements at small scale, "
-            "never benchmarks. In part: all are as stated, and one or more say that a published statement or a natural "
-            "reading is refuted. Each paper opens to its claims, the commands that check them, and what they do not "
-            "show.</p>"
+            "never benchmarks. With a refuted reading: all hold as stated, and one or more of them say that a natural "
+            "reading of the paper, or a published statement, fails. Each paper opens to its claims, the commands that "
+            "check them, and what they do not show.</p>"
         ) + _sources_table("Papers", numbered, claims)
     if others:
         html += "<h3>Other sources of methods</h3>" + _sources_table("Sources", others, claims)

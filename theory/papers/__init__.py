@@ -24,7 +24,7 @@ from theory.papers.topics import *  # noqa: F403
 if TYPE_CHECKING:
     from theory.claims import Claim
 
-Verdict = Literal["holds", "holds in part", "refuted", "unchecked"]
+Verdict = Literal["holds", "holds, with a refuted reading", "refuted", "unchecked"]
 SOURCES = tuple(source for source in globals().values() if isinstance(source, Source))
 
 
@@ -67,7 +67,7 @@ def verdict(kinds: Iterable[str]) -> Verdict:
     refuted = [kind == "refuted" for kind in kinds]
     if not refuted:
         return "unchecked"
-    return "refuted" if all(refuted) else "holds in part" if any(refuted) else "holds"
+    return "refuted" if all(refuted) else "holds, with a refuted reading" if any(refuted) else "holds"
 
 
 def all_papers() -> tuple[Paper, ...]:
