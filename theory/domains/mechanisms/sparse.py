@@ -25,7 +25,7 @@ from theory.mechanisms.sparse.relative_positions import (
     UnbiasedFactor,
 )
 from theory.mechanisms.sparse.reposition import DistantReference, EqualPair
-from theory.mechanisms.sparse.shifted_groups import Groups, SeveralGroups
+from theory.mechanisms.sparse.shifted_groups import CausalGroups, Groups, SeveralGroups
 from theory.mechanisms.sparse.tree_search import FallingRow, ScoreRow, TreeSize
 from theory.numerics import Array
 
@@ -210,6 +210,12 @@ def groups() -> st.SearchStrategy[Groups]:
     """1-6 groups of 2-10 tokens with up to 3 sinks."""
     sizes = st.integers(1, 5).map(lambda x: 2 * x)
     return st.builds(lambda c, g, s: Groups(c, g, min(s, c * g - 1)), st.integers(1, 6), sizes, st.integers(0, 3))
+
+
+@domain(CausalGroups)
+def causal_groups() -> st.SearchStrategy[CausalGroups]:
+    """As `groups`."""
+    return groups().map(lambda made: CausalGroups(made.count, made.size, made.sinks))
 
 
 @domain(SeveralGroups)
