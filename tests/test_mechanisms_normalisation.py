@@ -377,6 +377,7 @@ BAD_CALLS: list[tuple[Callable[[], Any], str]] = [
     (lambda: sigmoid.softmax_jacobian_bound(4, np.inf, 1.0), "radius must be finite"),
     (lambda: sink_budget.SinkHead(TWO, EYE, SUBSET, 1.0), r"share must be in \[0, 1\), got 1"),
     (lambda: sink_budget.SinkHead(TWO, EYE, ~SUBSET, 0.5), "other than the sink must receive"),
+    (lambda: sink_budget.SinkHead(TWO, 0 * EYE, SUBSET, 0.5), "some value must be at least 1e-6, got 0"),
     (lambda: sink_budget.SinkHead([0.0, 20.0], EYE, SUBSET, 0.5), "logits must be in"),
     (lambda: sink_budget.SharedWithAll(np.zeros(3), np.eye(3), np.eye(3)[1] > 0, 0.5), "every token other than"),
     (lambda: sink_budget.DrainedSink(TWO, EYE, SUBSET, 0.5), "the value of the sink must be zero"),

@@ -139,10 +139,11 @@ def self_maps(draw: st.DrawFn) -> SelfMap:
 
 @st.composite
 def _sink_heads(draw: st.DrawFn, kind: type[SinkHead]) -> SinkHead:
-    """2-8 tokens with logits in +-6 and values in +-3, in 1-3 channels."""
+    """2-8 tokens with logits in +-6 and values in +-3, in 1-3 channels; the last token has one of at least 1/2."""
     n, shared = draw(st.integers(2, 8)), issubclass(kind, SharedWithAll)
     values = draw(arrays((n, draw(st.integers(1, 3))), -3.0, 3.0))
     values[0] *= not issubclass(kind, DrainedSink)
+    values[-1, 0] = max(0.5, abs(values[-1, 0]))
     others = [True, *(shared or draw(st.booleans()) for _ in range(n - 2))]
     return kind(draw(arrays((n,), -6.0, 6.0)), values, np.array([False, *others]), draw(floats(0.0, 0.99)))
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from theory.attention import entropy, softmax
 from theory.claims import claim, excess, relative_error
 from theory.mechanisms.instances import Logits
+from theory.mechanisms.normalisation.entropy_bound import entropy_of_logits
 from theory.numerics import Array
 from theory.papers import GAO_2025
 from theory.validation import finite_array, integer, probability_rows, real, require
@@ -115,7 +116,8 @@ class ManyGaussianLogits:
     tolerance=1e-12,
 )
 def softplus_is_never_sharper_than_softmax(case: Logits) -> float:
-    return excess(entropy(case.weights), entropy(softplus_attention(case.values)))
+    softplus = entropy_of_logits(np.log(softplus_attention(case.values)))
+    return excess(entropy_of_logits(case.values), softplus)
 
 
 @claim(

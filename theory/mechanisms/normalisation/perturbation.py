@@ -31,12 +31,12 @@ def total_variation_bound(change: ArrayLike) -> float:
 
 
 def divergence(logits: ArrayLike, change: ArrayLike) -> float:
-    """KL(softmax(a) || softmax(a + r)) in nats = log E_p[e^{r - E_p r}], to full relative accuracy for small r."""
+    """KL(softmax(a) || softmax(a + r)) in nats = log E_p[e^{r - E_p r}], to full relative accuracy."""
     weights, change = softmax(logits), np.asarray(change, dtype=np.float64)
     centred = change - weights @ change
-    if np.abs(centred).max() < 1.0:
-        return float(np.log1p(weights @ exp_remainder(centred)))
     top = centred.max()
+    if top < 500:
+        return float(np.log1p(weights @ exp_remainder(centred)))
     return float(top + np.log(weights @ np.exp(centred - top)))
 
 

@@ -46,8 +46,8 @@ def redistributing_bias(
 
 @dataclass(frozen=True, eq=False)
 class SinkHead:
-    """Logits (n,), n >= 2, in +-15 and values (n, v) of one query, whose first token is the sink; which of the others
-    receive; and the share in [0, 1) of its weight that it gives away.
+    """Logits (n,), n >= 2, in +-15 and values (n, v), not all zero, of one query, whose first token is the sink; which
+    of the others receive; and the share in [0, 1) of its weight that it gives away.
     """
 
     logits: Float[Array, " n"]
@@ -58,9 +58,11 @@ class SinkHead:
     def __post_init__(self) -> None:
         logits = finite_array("logits", self.logits, (None,), leading=False)
         object.__setattr__(self, "logits", logits)
-        object.__setattr__(self, "values", finite_array("values", self.values, (len(logits), None), leading=False))
+        values = finite_array("values", self.values, (len(logits), None), leading=False)
+        object.__setattr__(self, "values", values)
         fraction("share", self.share, below_one=True)
         require(np.abs(logits).max() <= 15, f"logits must be in +-15, got {np.abs(logits).max()}")
+        require(np.abs(values).max() >= 1e-6, f"some value must be at least 1e-6, got {np.abs(values).max()}")
         require(self.recipients.any() and not self.recipients[0], "some token other than the sink must receive")
 
     @property
