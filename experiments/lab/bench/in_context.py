@@ -157,6 +157,4 @@ def in_context_agreement(device: str, say: Say) -> None:
         pairs = ((chunk.params[k].cpu().double(), p) for k, p in reference.params.items())
         error = max(float((a - b).norm() / b.norm()) for a, b in pairs)
         same = bool((chunk.batch()["labels"].cpu() == reference.batch()["labels"]).all())
-        say(
-            f"  {str(dtype)[6:]} against float64 on the CPU, 50 steps: parameters {error:.1e}, labels equal: {same}"
-        )
+        say(f"  {str(dtype)[6:]} against float64 on the CPU, 50 steps: parameters {error:.1e}, labels equal: {same}")
