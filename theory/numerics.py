@@ -61,4 +61,6 @@ def integrate(
     solution = solve_ivp(finite_field, (0.0, distinct[-1]), start, method=method, t_eval=distinct, rtol=rtol, atol=atol)
     if not solution.success:
         raise RuntimeError(f"{method} stopped before t = {distinct[-1]:g}: {solution.message}")
+    if not np.isfinite(solution.y).all():  # LSODA can call that a success, where numbers underflow
+        raise RuntimeError(f"{method} lost the solution before t = {distinct[-1]:g}: it is not finite")
     return solution.y.T[row]
