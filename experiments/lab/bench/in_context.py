@@ -39,14 +39,31 @@ def sequence_loop(task: Any, sequences: int, rng: np.random.Generator) -> list[A
 
 @one_thread()
 def in_context_sequences(device: str, say: Say) -> None:
-    """128 sequences of novel classes at the published size (N = 8, D = 63), one thread: keyed draws against a loop."""
+    """Sequences of novel classes, one thread: keyed draws against a numpy loop, CPU time."""
     from toy_tasks.in_context_classification import InContextClassification
     from toy_tasks.randomness import Key
 
-    task = InContextClassification(novel=1.0)
-    fast = seconds(lambda: task.sample(Key.of((0,)), 128), repeats=9)
-    slow = seconds(lambda: sequence_loop(task, 128, np.random.default_rng(0)), repeats=3)
-    say(f"  {fast * 1e3:.1f} ms against {slow * 1e3:.0f} ms, ratio {slow / fast:.0f}")
+    sizes = {"published size": InContextClassification(novel=1.0), "small": InContextClassification.small()}
+    for size, task in sizes.items():
+        for batch in (128, 2048):
+            fast = seconds(partial(task.sample, Key.of((0,)), batch), repeats=9, clock=time.process_time)
+            loop = partial(sequence_loop, task, batch, np.random.default_rng(0))
+            slow = seconds(loop, repeats=3, clock=time.process_time)
+            say(f"  {size}, {batch}: {fast * 1e3:.1f} ms against {slow * 1e3:.0f} ms, ratio {slow / fast:.1f}")
+            if size == "published size" and batch == 128:
+                compiled = compiled_seconds(task, batch)
+                say(f"    compiled: {compiled * 1e3:.1f} ms, ratio {slow / compiled:.1f}")
+
+
+def compiled_seconds(task: Any, batch: int) -> float:
+    """CPU time of the compiled generator, as a GPU run compiles it; here it takes a C++ compiler and half a minute."""
+    import torch
+
+    from toy_tasks.randomness import DATA, Key
+
+    seeds, step = torch.zeros(1, dtype=torch.int32), torch.tensor(0)
+    sample = torch.compile(lambda seeds, step: task.sample(Key(seeds, DATA, step), batch), dynamic=False)
+    return seconds(lambda: sample(seeds, step), repeats=9, clock=time.process_time)
 
 
 @one_thread()
