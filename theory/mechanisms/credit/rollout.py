@@ -200,7 +200,7 @@ def flow_away_from_the_first_token_survives_self_attention(case: CausalRollout) 
     factor r + (1 - r) max_{i > 1} A_ii a layer.""",
     source=LIN_2024,
     kind="limit",
-    tolerance=1e-7,
+    tolerance=1e-11,
 )
 def flow_reaches_the_first_token_at_the_largest_self_weight(case: RepeatedLayer) -> float:
     """Slope of the log of the largest deficit over layers 120 to 240."""

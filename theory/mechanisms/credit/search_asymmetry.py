@@ -109,7 +109,7 @@ def rare_items_stand_out_from_the_training_mean(case: TrainedSearch) -> float:
     among A, whatever their number.""",
     source=GUPTA_2021,
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-13,
 )
 def set_size_slopes_follow_training_frequency(case: TrainedSearch) -> float:
     closed = [set_size_slope(share, case.beta, case.distance) for share in (case.share, 1 - case.share)]
@@ -121,7 +121,7 @@ def set_size_slopes_follow_training_frequency(case: TrainedSearch) -> float:
     differ by beta (|z_A|^2 - |z_B|^2) = beta (1 - 2 pi) D, so the item that is rare in training is found faster.""",
     source=GUPTA_2021,
     kind="identity",
-    tolerance=1e-8,
+    tolerance=1e-10,
 )
 def search_asymmetry_is_a_difference_of_norms(case: TrainedSearch) -> float:
     """Relative to 1 + the largest log-odds: slopes themselves are enumerated to rounding only."""

@@ -109,7 +109,7 @@ def taylor_features_give_the_taylor_scores(tokens: Tokens) -> float:
     statement="|e^s - T2(s)| <= |s|^3 e^{max(s, 0)} / 6, attained as s -> 0.",
     source=ZHANG_2024_HEDGEHOG,
     kind="inequality",
-    tolerance=1e-11,
+    tolerance=1e-13,
 )
 def taylor_error_is_cubic(score: Score) -> float:
     s = score.value

@@ -103,7 +103,7 @@ class DrainedSink(SharedWithAll):
     source=KANG_2025,
     also=(GU_2024,),
     kind="identity",
-    tolerance=1e-11,
+    tolerance=1e-13,
 )
 def removing_a_sink_moves_the_output_by_its_odds(case: SinkHead) -> float:
     """Both, against attention over the other tokens; 1 - a is added up from their weights."""

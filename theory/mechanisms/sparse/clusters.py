@@ -181,7 +181,7 @@ def nearest_centroid_has_the_largest_dot(case: SphericalClusters) -> float:
     centroid is their mean.""",
     source=ROY_2020,
     kind="inequality",
-    tolerance=1e-11,
+    tolerance=1e-13,
 )
 def cluster_mates_have_a_large_dot(case: ClusterMates) -> float:
     """As 1 - x . y <= 2 r^2."""

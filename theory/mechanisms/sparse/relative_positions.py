@@ -127,7 +127,7 @@ def equal_tokens_stay_equal_under_any_relative_bias(case: EqualTokensUnderBias) 
     by at least half its range.""",
     source=LUO_2022,
     kind="inequality",
-    tolerance=1e-8,
+    tolerance=1e-12,
 )
 def relative_bias_misses_half_the_range_of_positions(case: PositionTarget) -> float:
     miss = np.abs(case.network.outputs[:, 0] - case.wanted).max()
